@@ -1,0 +1,51 @@
+"""Footprint: what training a model will cost, or did cost: accelerator-hours, energy, CO2e, water, money."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from footprint.errors import DataError, FootprintError, InputError, MissingExtra, UnknownName
+    from footprint.estimation.doors import backtest, compare, estimate, sweep
+    from footprint.report.result import Result
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "DataError": "footprint.errors",
+    "FootprintError": "footprint.errors",
+    "InputError": "footprint.errors",
+    "MissingExtra": "footprint.errors",
+    "Result": "footprint.report.result",
+    "UnknownName": "footprint.errors",
+    "backtest": "footprint.estimation.doors",
+    "compare": "footprint.estimation.doors",
+    "estimate": "footprint.estimation.doors",
+    "sweep": "footprint.estimation.doors",
+}
+
+__all__ = [
+    "DataError",
+    "FootprintError",
+    "InputError",
+    "MissingExtra",
+    "Result",
+    "UnknownName",
+    "__version__",
+    "backtest",
+    "compare",
+    "estimate",
+    "sweep",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'footprint' has no attribute {name!r}")
+    return getattr(import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

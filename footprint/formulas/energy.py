@@ -1,0 +1,160 @@
+"""Hours, power and energy of a training run. Floats or arrays in, the same out."""
+
+from __future__ import annotations
+
+from footprint.units import S_PER_H, W_PER_KW, Quantity
+
+
+def accelerator_hours(
+    dense_flop: Quantity,
+    generation_flop: Quantity,
+    peak_flop_per_s: Quantity,
+    mfu: Quantity,
+    generation_mfu: Quantity,
+    goodput: Quantity,
+) -> Quantity:
+    """Device-hours that a stage occupies, lost time included.
+
+    accelerator_hours = (dense_flop / mfu + generation_flop / generation_mfu) / (peak_flop_per_s * goodput * S_PER_H)
+
+    Leaves out queueing and anything outside the run. `dense_flop` is training and prefill-like work,
+    `generation_flop` token-by-token decoding, which reaches a much smaller share of the peak.
+
+    Parameters
+    ----------
+    dense_flop, generation_flop : FLOP, >= 0
+    peak_flop_per_s : FLOP/s, dense peak of one accelerator at the precision in use
+    mfu, generation_mfu : share of that peak, 0 to 1
+    goodput : useful share of wall-clock, 0 to 1
+
+    References
+    ----------
+    .. [1] Chowdhery et al. 2022, PaLM, arXiv 2204.02311, appendix B (MFU).
+    """
+    return (dense_flop / mfu + generation_flop / generation_mfu) / (peak_flop_per_s * goodput * S_PER_H)
+
+
+def implied_mfu(dense_flop: Quantity, accelerator_hours: Quantity, peak_flop_per_s: Quantity) -> Quantity:
+    """MFU over the whole run that known hours imply, lost time counted against it.
+
+    implied_mfu = dense_flop / (accelerator_hours * S_PER_H * peak_flop_per_s)
+
+    Parameters
+    ----------
+    dense_flop : FLOP
+    accelerator_hours : h
+    peak_flop_per_s : FLOP/s, dense
+
+    References
+    ----------
+    .. [1] Chowdhery et al. 2022, PaLM, arXiv 2204.02311, appendix B.
+    """
+    return dense_flop / (accelerator_hours * S_PER_H * peak_flop_per_s)
+
+
+def wall_clock_h(accelerator_hours: Quantity, accelerator_count: Quantity) -> Quantity:
+    """Time from start to end of a stage on a fixed number of devices.
+
+    wall_clock_h = accelerator_hours / accelerator_count
+
+    Parameters
+    ----------
+    accelerator_hours : h
+    accelerator_count : devices, >= 1
+
+    References
+    ----------
+    .. [1] Definition of an accelerator-hour.
+    """
+    return accelerator_hours / accelerator_count
+
+
+def load_share(goodput: Quantity, training_load_share: Quantity, stalled_load_share: Quantity) -> Quantity:
+    """Mean load of a node over a run, as a share of the way from idle to maximum power.
+
+    load_share = goodput * training_load_share + (1 - goodput) * stalled_load_share
+
+    Lost time (restarts, waiting ranks) draws less than training but more than idle.
+
+    Parameters
+    ----------
+    goodput, training_load_share, stalled_load_share : shares, 0 to 1
+
+    References
+    ----------
+    .. [1] MLCommons Training v4.0 to v5.0 power logs; Newkirk et al. 2025, arXiv 2506.14551.
+    """
+    return goodput * training_load_share + (1 - goodput) * stalled_load_share
+
+
+def accelerator_power_w(
+    idle_node_w: Quantity, max_node_w: Quantity, load_share: Quantity, network_w: Quantity
+) -> Quantity:
+    """IT power that one accelerator accounts for: its share of the node (host, fans, NICs, supply) and the network.
+
+    accelerator_power_w = idle_node_w + (max_node_w - idle_node_w) * load_share + network_w
+
+    Linear between idle and maximum; storage and cooling outside the node are left out (cooling is in PUE).
+
+    Parameters
+    ----------
+    idle_node_w, max_node_w : W per accelerator, node power divided by the accelerators in it
+    load_share : 0 to 1
+    network_w : W per accelerator, switches and optics outside the node
+
+    References
+    ----------
+    .. [1] Fan, Weber, Barroso 2007, Power provisioning for a warehouse-sized computer (linear model).
+    """
+    return idle_node_w + (max_node_w - idle_node_w) * load_share + network_w
+
+
+def it_energy_kwh(accelerator_hours: Quantity, accelerator_power_w: Quantity) -> Quantity:
+    """Energy of the computing equipment, before the facility's overhead: the `facility` convention's input.
+
+    it_energy_kwh = accelerator_hours * accelerator_power_w / W_PER_KW
+
+    Parameters
+    ----------
+    accelerator_hours : h
+    accelerator_power_w : W per accelerator, node and network share included
+
+    References
+    ----------
+    .. [1] ISO/IEC 30134-2 (the IT boundary of PUE).
+    """
+    return accelerator_hours * accelerator_power_w / W_PER_KW
+
+
+def nameplate_energy_kwh(accelerator_hours: Quantity, tdp_w: Quantity) -> Quantity:
+    """Nameplate power times hours: the `model-card` convention's input. No host, no network, no measured draw.
+
+    nameplate_energy_kwh = accelerator_hours * tdp_w / W_PER_KW
+
+    Parameters
+    ----------
+    accelerator_hours : h
+    tdp_w : W, nameplate of one accelerator
+
+    References
+    ----------
+    .. [1] Meta, model cards of Llama 2 to 4: peak power capacity per device, adjusted for PUE.
+    """
+    return accelerator_hours * tdp_w / W_PER_KW
+
+
+def facility_energy_kwh(it_energy_kwh: Quantity, pue: Quantity) -> Quantity:
+    """Energy at the building's meter.
+
+    facility_energy_kwh = it_energy_kwh * pue
+
+    Parameters
+    ----------
+    it_energy_kwh : kWh
+    pue : facility energy over IT energy, >= 1
+
+    References
+    ----------
+    .. [1] ISO/IEC 30134-2:2016, Power usage effectiveness.
+    """
+    return it_energy_kwh * pue

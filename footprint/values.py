@@ -1,0 +1,374 @@
+"""The values that every room hands to the next: frozen records without arithmetic.
+
+A plan, samples or past metrics become a `Usage`; the assessor turns `Usage` and `Site` into a
+`Footprint`; whatever shows, stores or exports reads only these. The unit is in a field's name
+(`footprint.units.UNITS`), the boundary too (`it_`, `facility_`, `location_`, `market_`,
+`operational_`, `embodied_`). Absent is None, never zero.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from footprint.errors import InputError
+
+ORIGINS = ("given", "catalog", "measured", "modelled", "default")
+
+STAGE_KINDS = (
+    "pretrain", "long-context", "anneal", "sft", "lora", "reward",
+    "preference", "rl", "synthetic", "distillation", "evaluation",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """5th percentile, plain calculation, 95th percentile. A certain quantity has all three equal."""
+
+    low: float
+    mid: float
+    high: float
+
+    def __post_init__(self) -> None:
+        if not (self.low <= self.mid <= self.high and math.isfinite(self.low) and math.isfinite(self.high)):
+            raise InputError(
+                "range", f"{self.low}:{self.mid}:{self.high}", "must be finite and rising", "write low:mid:high"
+            )
+
+    @classmethod
+    def exactly(cls, value: float) -> Range:
+        """A quantity without uncertainty."""
+        return cls(value, value, value)
+
+
+@dataclass(frozen=True, slots=True)
+class Assumption:
+    """One line of the ledger: what was used for a field, and where it came from."""
+
+    field: str
+    value: Range | float | str | None
+    origin: str
+    source: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of the derivation: a formula with its numbers put in."""
+
+    part: str
+    field: str
+    equation: str
+    inputs: tuple[tuple[str, float], ...]
+    value: float
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sensitivity:
+    """How far an output moves when one input goes from its low to its high end."""
+
+    field: str
+    output: str
+    output_at_low_ratio: float
+    output_at_high_ratio: float
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """The shape of a decoder-only transformer. Widths and counts; parameters are computed from it."""
+
+    n_layers: int
+    d_model: int
+    d_ff: int
+    n_heads: int
+    n_kv_heads: int
+    head_dim: int
+    vocab: int
+    gated: bool = True
+    tied: bool = False
+    qkv_bias: bool = False
+    output_bias: bool = False
+    ffn_bias: bool = False
+    head_bias: bool = False
+    norm_bias: bool = False
+    norms_per_layer: int = 2
+    final_norm: bool = True
+    qk_norm: str = ""  # "", "head" (one weight a head channel) or "full" (one a projected channel)
+    embedding_norm: bool = False
+    positions: int = 0
+    n_experts: int = 0
+    experts_per_token: int = 0
+    d_expert: int = 0
+    n_shared_experts: int = 0
+    d_shared_expert: int = 0
+    n_dense_layers: int = 0
+    moe_every: int = 1
+    router_bias: bool = False
+    q_rank: int = 0
+    kv_rank: int = 0
+    nope_dim: int = 0
+    rope_dim: int = 0
+    value_dim: int = 0
+    window: int = 0
+    window_every: int = 1  # one layer in so many is global; 1 with a window means all layers are windowed
+    mtp_depth: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Accelerator:
+    """What the catalog says of a device, as NVML or its vendor counts devices."""
+
+    id: str
+    name: str
+    vendor: str
+    generation: str
+    memory_gb: float
+    tdp_w: float
+    per_node: int
+    peak_flop_per_s: tuple[tuple[str, float], ...]  # dense, by precision
+    idle_w: float | None = None
+    link_gb_per_s: float | None = None
+    memory_bandwidth_gb_per_s: float | None = None
+    embodied_kgco2e: Range | None = None
+    launch_price_usd: float | None = None
+    released: str = ""
+    form_factor: str = ""
+    provenance: str = ""
+    source: str = ""
+    as_of: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A server or instance that carries accelerators."""
+
+    id: str
+    name: str
+    accelerator: str
+    accelerator_count: int
+    max_w: float
+    idle_w: float
+    training_w: float | None = None
+    embodied_host_kgco2e: float | None = None
+    network_gbit_per_s: float | None = None
+    provenance: str = ""
+    source: str = ""
+    as_of: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage of a training plan. What is None is filled by `estimation.plan` and told in the ledger."""
+
+    name: str
+    kind: str
+    accelerator: str
+    precision: str
+    after: tuple[str, ...] = ()
+    architecture: Architecture | None = None
+    params: Range | None = None
+    active_params: Range | None = None
+    tokens: Range | None = None
+    repeats_count: float = 1.0
+    seq_len: int | None = None
+    accelerator_count: int | None = None
+    batch_tokens: float | None = None
+    training_flop: Range | None = None
+    accelerator_hours: Range | None = None
+    mfu: Range | None = None
+    goodput: Range | None = None
+    generation_mfu: Range | None = None
+    optimizer: str = "adamw"
+    reference_passes_count: float = 0.0
+    teacher_params: Range | None = None
+    reward_params: Range | None = None
+    value_params: Range | None = None
+    samples_per_prompt_count: float = 1.0
+    inner_epochs_count: float = 1.0
+    kept_share: float = 1.0
+    node: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be trained: a graph of stages on named hardware."""
+
+    name: str
+    stages: tuple[Stage, ...]
+    model: str | None = None
+    organization: str | None = None
+    third_party: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """What one accelerator-hour carries beside energy, for one kind of accelerator on this site."""
+
+    accelerator: str
+    embodied_accelerator_kgco2e: Range | None
+    embodied_host_kgco2e: Range | None
+    on_demand_usd_per_h: Range | None = None
+    spot_usd_per_h: Range | None = None
+    reserved_1y_usd_per_h: Range | None = None
+    reserved_3y_usd_per_h: Range | None = None
+    capital_usd_per_h: Range | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where it runs: grid, facility, prices."""
+
+    zone: str
+    pue: Range
+    location_intensity_g_per_kwh: Range
+    intensity_basis: str
+    intensity_scope: str
+    wue_l_per_kwh: Range
+    water_intensity_l_per_kwh: Range
+    lifetime_h: Range
+    fleet_utilization: Range
+    region: str | None = None
+    market_intensity_g_per_kwh: Range | None = None
+    electricity_usd_per_kwh: Range | None = None
+    rates: tuple[Rates, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class UsageLine:
+    """What one stage, segment or job used on one kind of accelerator."""
+
+    name: str
+    accelerator: str
+    accelerator_hours: Range
+    nameplate_energy_kwh: Range
+    it_energy_kwh: Range
+    kind: str = ""
+    accelerator_count: int | None = None
+    wall_clock_h: Range | None = None
+    training_flop: Range | None = None
+    tokens: Range | None = None
+    mfu: Range | None = None
+    goodput: Range | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """The meeting point of plans, samples and past metrics: hours and IT energy."""
+
+    lines: tuple[UsageLine, ...]
+    accelerator_hours: Range
+    it_energy_kwh: Range
+    nameplate_energy_kwh: Range
+    wall_clock_h: Range | None = None
+    training_flop: Range | None = None
+    update_flop: Range | None = None
+    tokens: Range | None = None
+    coverage_share: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Impact:
+    """What one energy convention (`facility` or `model-card`) makes of a usage on a site."""
+
+    convention: str
+    it_energy_kwh: Range
+    facility_energy_kwh: Range
+    operational_location_kgco2e: Range
+    onsite_water_l: Range
+    offsite_water_l: Range
+    operational_market_kgco2e: Range | None = None
+    electricity_usd: Range | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """The answer: what a usage on a site costs, with how it was derived and from what."""
+
+    name: str
+    usage: Usage
+    site: Site
+    facility: Impact
+    model_card: Impact
+    embodied_kgco2e: Range | None
+    total_location_kgco2e: Range
+    rental_on_demand_usd: Range | None = None
+    rental_spot_usd: Range | None = None
+    rental_reserved_1y_usd: Range | None = None
+    rental_reserved_3y_usd: Range | None = None
+    ownership_usd: Range | None = None
+    sci_kgco2e_per_token: Range | None = None
+    sci_kgco2e_per_flop: Range | None = None
+    plan: Plan | None = None
+    parts: tuple[Footprint, ...] = ()
+    sensitivities: tuple[Sensitivity, ...] = ()
+    steps: tuple[Step, ...] = ()
+    ledger: tuple[Assumption, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+    catalog_digest: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BacktestRow:
+    """One published run: the hours its authors reported beside the hours estimated without them."""
+
+    run_id: str
+    model: str
+    organization: str
+    tier: str
+    kind: str
+    accelerator: str
+    reported_accelerator_hours: float
+    estimated_accelerator_hours: Range
+    inside: bool
+    source: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BacktestGroup:
+    """How far the estimates of a group of runs were off."""
+
+    name: str
+    run_count: int
+    median_error_ratio: float  # median of max(estimate/reported, reported/estimate)
+    p90_error_ratio: float
+    median_bias_ratio: float  # median of estimate/reported
+    inside_share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Backtest:
+    """Published runs, reported against estimated, in all and by accelerator and kind."""
+
+    rows: tuple[BacktestRow, ...]
+    groups: tuple[BacktestGroup, ...]
+    skipped: tuple[tuple[str, str], ...]  # run id, why it cannot be estimated
+    catalog_digest: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A measured configuration near to a planned one."""
+
+    model: str
+    accelerator: str
+    accelerator_count: int
+    seq_len: int
+    precision: str
+    mfu: float
+    source: str
+    distance_ratio: float
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A published quality score of a model."""
+
+    model: str
+    benchmark: str
+    setting: str
+    score_share: float
+    source: str
