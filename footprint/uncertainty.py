@@ -94,6 +94,8 @@ def summarise_record(record: Record) -> Record:
             changes[name] = summarise(value)
         elif isinstance(value, tuple) and value and dataclasses.is_dataclass(value[0]):
             changes[name] = tuple(summarise_record(item) for item in value)
+        elif dataclasses.is_dataclass(value) and not isinstance(value, Range):
+            changes[name] = summarise_record(value)
     return dataclasses.replace(record, **changes) if changes else record
 
 
@@ -123,6 +125,8 @@ def _swap(record: Record, by: Callable[[str, Range], Array | float]) -> Record:
             changes[name] = by(name, value)
         elif isinstance(value, tuple) and value and dataclasses.is_dataclass(value[0]):
             changes[name] = tuple(_swap(item, by) for item in value)
+        elif dataclasses.is_dataclass(value):
+            changes[name] = _swap(value, by)
     return dataclasses.replace(record, **changes) if changes else record  # type: ignore[type-var]
 
 
@@ -131,20 +135,15 @@ def _ranges(record: Any) -> Iterator[tuple[str, Range]]:
         value = getattr(record, name)
         if isinstance(value, Range):
             yield name, value
-        elif isinstance(value, tuple):
-            for item in value:
+        else:
+            for item in value if isinstance(value, tuple) else (value,):
                 if dataclasses.is_dataclass(item):
                     yield from _ranges(item)
 
 
 @lru_cache(maxsize=64)
 def _range_fields(kind: type) -> tuple[tuple[str, bool], ...]:
-    """The fields that may hold ranges (True) or tuples of records (False)."""
-    found = []
-    for field in dataclasses.fields(kind):
-        text = str(field.type)
-        if text.startswith("Range"):
-            found.append((field.name, True))
-        elif text.startswith("tuple["):
-            found.append((field.name, False))
-    return tuple(found)
+    """The fields that may hold ranges (True), or records and tuples of records (False)."""
+    kinds = [(field.name, str(field.type)) for field in dataclasses.fields(kind)]
+    plain = ("str", "int", "float", "bool")
+    return tuple((name, text.startswith("Range")) for name, text in kinds if not text.startswith(plain))

@@ -97,11 +97,14 @@ class Architecture:
     qk_norm: str = ""  # "", "head" (one weight a head channel) or "full" (one a projected channel)
     embedding_norm: bool = False
     positions: int = 0
+    relative_positions: bool = False  # a projection of relative positions in each layer (Transformer-XL)
     n_experts: int = 0
     experts_per_token: int = 0
     d_expert: int = 0
     n_shared_experts: int = 0
     d_shared_expert: int = 0
+    shared_expert_gate: bool = False
+    gated_experts: bool = True  # with `gated`: False where only the dense FFN has a gate
     n_dense_layers: int = 0
     moe_every: int = 1
     router_bias: bool = False
@@ -158,6 +161,18 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
+class Power:
+    """What one accelerator and its share of node and network draw; watts per accelerator."""
+
+    tdp_w: float
+    idle_node_w: Range
+    max_node_w: Range
+    training_load_share: Range
+    stalled_load_share: Range
+    network_w: Range
+
+
+@dataclass(frozen=True, slots=True)
 class Stage:
     """One stage of a training plan. What is None is filled by `estimation.plan` and told in the ledger."""
 
@@ -187,7 +202,8 @@ class Stage:
     samples_per_prompt_count: float = 1.0
     inner_epochs_count: float = 1.0
     kept_share: float = 1.0
-    node: str | None = None
+    peak_flop_per_s: float = 0.0
+    power: Power | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +215,7 @@ class Plan:
     model: str | None = None
     organization: str | None = None
     third_party: bool = False
+    accelerator_hours: Range | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +299,20 @@ class Impact:
 
 
 @dataclass(frozen=True, slots=True)
+class Published:
+    """What the makers of a model stated; shown beside an estimate, never used in one."""
+
+    run_id: str
+    model: str
+    accelerator_hours: float | None
+    energy_kwh: float | None
+    energy_basis: str
+    location_kgco2e: float | None
+    source: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Footprint:
     """The answer: what a usage on a site costs, with how it was derived and from what."""
 
@@ -300,6 +331,7 @@ class Footprint:
     sci_kgco2e_per_token: Range | None = None
     sci_kgco2e_per_flop: Range | None = None
     plan: Plan | None = None
+    published: tuple[Published, ...] = ()
     parts: tuple[Footprint, ...] = ()
     sensitivities: tuple[Sensitivity, ...] = ()
     steps: tuple[Step, ...] = ()

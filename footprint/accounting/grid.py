@@ -1,0 +1,200 @@
+"""Where a grid intensity comes from: places, sources in their order, and the world when nothing is known."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from footprint.catalog import Catalog
+from footprint.errors import InputError, UnknownName
+from footprint.values import Range
+
+WORLD = "World"
+
+
+@dataclass(frozen=True, slots=True)
+class Intensity:
+    """Average grid intensity of a zone in a year, as one source states it."""
+
+    zone: str
+    name: str
+    year: int
+    g_per_kwh: float
+    basis: str
+    scope: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A country (both ISO codes) or a grid zone of it."""
+
+    zone: str
+    name: str
+    iso2: str = ""
+    iso3: str = ""
+
+
+class YearlyTable:
+    """Yearly averages from one of the catalog's grid tables."""
+
+    def __init__(self, catalog: Catalog, table: str, sources: tuple[str, ...], key: Callable[[Place], Iterable[str]]):
+        self._key = key
+        self._by_zone: dict[str, list[Intensity]] = {}
+        for row in catalog.rows(table):
+            if not sources or str(row["source"]) in sources:
+                found = Intensity(
+                    zone=str(row["zone"]),
+                    name=str(row["name"]),
+                    year=int(float(row["year"])),  # type: ignore[arg-type]
+                    g_per_kwh=float(row["intensity_g_per_kwh"]),  # type: ignore[arg-type]
+                    basis=str(row["basis"]),
+                    scope=str(row["scope"]),
+                    source=str(row["source"]),
+                )
+                self._by_zone.setdefault(found.zone, []).append(found)
+
+    def intensity(self, place: Place, year: int | None) -> Intensity | None:
+        """The year's value, else the nearest year's; the newest where no year is asked."""
+        for key in self._key(place):
+            rows = self._by_zone.get(key)
+            if rows:
+                wanted = year if year is not None else max(row.year for row in rows)
+                return min(rows, key=lambda row: (abs(row.year - wanted), -row.year))
+        return None
+
+
+class CodecarbonTable:
+    """The country table of the installed codecarbon package, read by path: importing it would start NVML."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._mix = _codecarbon_mix()
+
+    def intensity(self, place: Place, year: int | None) -> Intensity | None:
+        """The value that codecarbon itself would use for a country, whatever the year."""
+        row = self._mix.get(place.iso3)
+        if row is None or place.zone != place.iso3:
+            return None
+        return Intensity(
+            zone=place.iso3,
+            name=str(row["country_name"]),
+            year=int(float(str(row["year"]))),
+            g_per_kwh=float(str(row["carbon_intensity"])),
+            basis="lifecycle",
+            scope="production",
+            source="owid_codecarbon",
+        )
+
+
+@lru_cache(maxsize=1)
+def _codecarbon_mix() -> dict[str, dict[str, object]]:
+    spec = find_spec("codecarbon")
+    if spec is None or not spec.submodule_search_locations:
+        return {}
+    file = Path(spec.submodule_search_locations[0]) / "data/private_infra/global_energy_mix.json"
+    mix: dict[str, dict[str, object]] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return mix
+
+
+def _country(place: Place) -> Iterable[str]:
+    return (place.iso3,) if place.zone in (place.iso3, WORLD) and place.iso3 else ()
+
+
+def _zone(place: Place) -> Iterable[str]:
+    return (place.zone, place.iso2) if place.zone == place.iso3 else (place.zone,)
+
+
+SOURCES: dict[str, Callable[[Catalog], YearlyTable | CodecarbonTable]] = {
+    "ember": lambda c: YearlyTable(c, "grid_open", ("ember_co2js",), _country),
+    "electricitymaps": lambda c: YearlyTable(c, "grid_odbl", (), _zone),
+    "egrid": lambda c: YearlyTable(c, "grid_open", ("egrid2023_state", "egrid2023_subregion"), _zone),
+    "authorities": lambda c: YearlyTable(c, "grid_open", ("china_mee_codecarbon", "nordic_codecarbon"), _zone),
+    "owid": lambda c: YearlyTable(c, "grid_open", ("owid_codecarbon",), _country),
+    "codecarbon": CodecarbonTable,
+}
+"""In order of preference. A country is first looked up in Ember, which alone is open and national; a grid zone,
+which Ember does not know, in Electricity Maps; a US state or eGRID subregion, a province, with its authority."""
+
+
+def place(text: str, catalog: Catalog) -> Place:
+    """A country by ISO code or English name, or a grid zone, state, subregion or province by its key.
+
+    Raises
+    ------
+    UnknownName
+        With the nearest known names.
+    """
+    known = _places(catalog)
+    found = known.get(text.casefold())
+    if found is None:
+        keys = {p.zone for p in known.values()} | {p.name for p in known.values()}
+        raise UnknownName("country or zone", text, keys, "see: footprint catalog zones")
+    return found
+
+
+@lru_cache(maxsize=8)
+def _places(catalog: Catalog) -> dict[str, Place]:
+    """Every name of every place; countries win over zones of the same name."""
+    known: dict[str, Place] = {}
+    rows = [row for table in ("grid_odbl", "grid_open") for row in catalog.rows(table)]
+    for row in rows:
+        if row["zone_type"] != "country":
+            zone = Place(str(row["zone"]), str(row["name"]), str(row["iso2"] or ""), str(row["iso3"] or ""))
+            known[zone.zone.casefold()] = zone
+    for row in rows:
+        if row["zone_type"] == "country" and row["iso3"]:
+            iso2, iso3, name = str(row["iso2"] or ""), str(row["iso3"]), str(row["name"])
+            for key in (iso3, iso2, name):
+                if key:
+                    known[key.casefold()] = Place(iso3, name, iso2, iso3)
+    return known
+
+
+def intensity(where: Place, year: int | None, source: str | None, catalog: Catalog) -> tuple[Intensity, Range]:
+    """The preferred source's value and the range over the sources of the same basis.
+
+    Raises
+    ------
+    UnknownName
+        When `source` is none of `SOURCES`.
+    InputError
+        When the named source, or no source at all, knows the place.
+    """
+    if source is not None and source not in SOURCES:
+        raise UnknownName("grid", source, SOURCES, "the order of preference is " + ", ".join(SOURCES))
+    found = [i for name in SOURCES if (i := _table(name, catalog).intensity(where, year)) is not None]
+    chosen = _table(source, catalog).intensity(where, year) if source else next(iter(found), None)
+    if chosen is None:
+        fix = "choose another with --grid" if source else "give --set location_intensity_g_per_kwh=VALUE"
+        raise InputError("grid", source or "any", f"has no value for {where.zone}", fix)
+    others = [i.g_per_kwh for i in found if i.basis == chosen.basis and i.source != chosen.source]
+    return chosen, _spread(chosen.g_per_kwh, others, catalog)
+
+
+def world(year: int | None, catalog: Catalog) -> tuple[Intensity, Range]:
+    """The world's mean with the spread of countries: for a place that nobody named."""
+    rows = [r for r in catalog.rows("grid_open") if r["source"] == "ember_co2js"]
+    countries = sorted(float(r["intensity_g_per_kwh"]) for r in rows if r["zone_type"] == "country")  # type: ignore[arg-type]
+    mean = next(r for r in rows if r["zone"] == WORLD)
+    value = float(mean["intensity_g_per_kwh"])  # type: ignore[arg-type]
+    found = Intensity(
+        WORLD, WORLD, int(float(mean["year"])), value, str(mean["basis"]), str(mean["scope"]), str(mean["source"])  # type: ignore[arg-type]
+    )  # fmt: skip
+    low, high = (countries[round(q * (len(countries) - 1))] for q in (0.05, 0.95))
+    return found, Range(low, value, high)
+
+
+def _spread(value: float, others: list[float], catalog: Catalog) -> Range:
+    if others:
+        return Range(min(value, *others), value, max(value, *others))
+    ratio = catalog.constant("grid_source_ratio")
+    return Range(value * ratio.low, value, value * ratio.high)
+
+
+@lru_cache(maxsize=32)
+def _table(source: str, catalog: Catalog) -> YearlyTable | CodecarbonTable:
+    return SOURCES[source](catalog)

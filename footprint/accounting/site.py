@@ -1,0 +1,356 @@
+"""Names and gaps become a `Site`: where it runs, and what we assume of it when told nothing.
+
+Every value goes into the ledger with its origin; what is assumed for want of a word is said in a note.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from footprint.accounting import grid
+from footprint.catalog import Catalog, Row
+from footprint.derivation import Derivation
+from footprint.errors import InputError
+from footprint.formulas import cost
+from footprint.values import Accelerator, Assumption, Range, Rates, Site
+
+SETTINGS = (
+    "pue",
+    "location_intensity_g_per_kwh",
+    "market_intensity_g_per_kwh",
+    "wue_l_per_kwh",
+    "water_intensity_l_per_kwh",
+    "electricity_usd_per_kwh",
+    "lifetime_h",
+    "fleet_utilization",
+    "embodied_accelerator_kgco2e",
+    "embodied_host_kgco2e",
+    "on_demand_usd_per_h",
+    "spot_usd_per_h",
+    "reserved_1y_usd_per_h",
+    "reserved_3y_usd_per_h",
+    "capital_usd_per_h",
+)
+"""Fields of the site that a user may set."""
+
+RENTALS = ("on_demand_usd_per_h", "spot_usd_per_h", "reserved_1y_usd_per_h", "reserved_3y_usd_per_h")
+
+
+@dataclass(frozen=True, slots=True)
+class SiteWords:
+    """What the user said of the place; all may be None."""
+
+    region: str | None = None
+    country: str | None = None
+    zone: str | None = None
+    operator: str | None = None
+    provider: str | None = None
+    year: int | None = None
+    grid: str | None = None
+    settings: Mapping[str, Range] = field(default_factory=dict)
+    place_origin: str = "given"
+    """`given`, or `catalog` where a preset names the place."""
+
+
+def site(
+    words: SiteWords, accelerators: Sequence[Accelerator], catalog: Catalog
+) -> tuple[Site, tuple[Assumption, ...], tuple[str, ...]]:
+    """A site, its ledger and the notes that the user must see.
+
+    Raises
+    ------
+    UnknownName
+        For a region, country, zone, provider or grid source that no table knows.
+    InputError
+        For two places that contradict each other, or a setting out of its bounds.
+    """
+    builder = _Builder(words, catalog)
+    return builder.build(accelerators), tuple(builder.ledger), tuple(builder.notes)
+
+
+class _Builder:
+    def __init__(self, words: SiteWords, catalog: Catalog) -> None:
+        self.words, self.catalog = words, catalog
+        self.ledger: list[Assumption] = []
+        self.notes: list[str] = []
+        self.region: Row | None = catalog.region(words.region) if words.region else None
+        self.place = self._place()
+
+    def build(self, accelerators: Sequence[Accelerator]) -> Site:
+        intensity, basis, scope = self._intensity()
+        utilization = self._constant("fleet_utilization")
+        return Site(
+            zone=self.place.zone if self.place else grid.WORLD,
+            region=str(self.region["id"]) if self.region else None,
+            pue=self._pue(),
+            location_intensity_g_per_kwh=intensity,
+            intensity_basis=basis,
+            intensity_scope=scope,
+            market_intensity_g_per_kwh=self._market(),
+            wue_l_per_kwh=self._wue(),
+            water_intensity_l_per_kwh=self._water_intensity(),
+            electricity_usd_per_kwh=self._electricity(),
+            lifetime_h=self._constant("lifetime_h"),
+            fleet_utilization=utilization,
+            rates=tuple(self._rates(a, utilization) for a in accelerators),
+        )
+
+    def _tell(self, name: str, value: Range | str | None, origin: str, source: str, note: str = "") -> None:
+        self.ledger.append(Assumption(name, value, origin, source, note))
+
+    def _given(self, name: str) -> Range | None:
+        value = self.words.settings.get(name)
+        if value is not None:
+            self._tell(name, value, "given", "user")
+        return value
+
+    def _constant(self, name: str) -> Range:
+        given = self._given(name)
+        if given is not None:
+            return given
+        row = self.catalog.constant_row(name)
+        value = self.catalog.constant(name)
+        self._tell(name, value, "default", str(row["source"]), str(row["note"] or ""))
+        return value
+
+    def _place(self) -> grid.Place | None:
+        words = self.words
+        zone = words.zone or words.country
+        if words.zone and words.country and not self.region:
+            outer, inner = grid.place(words.country, self.catalog), grid.place(words.zone, self.catalog)
+            if inner.iso2 and outer.iso2 and inner.iso2 != outer.iso2:
+                raise InputError("zone", words.zone, f"does not lie in {words.country}", "give one of the two")
+        if self.region:
+            found = grid.place(str(self.region["zone"]), self.catalog)
+            if zone and grid.place(zone, self.catalog).iso2 != found.iso2:
+                raise InputError("region", words.region, f"lies in {found.zone}, not in {zone}", "give one of the two")
+            return found
+        return grid.place(zone, self.catalog) if zone else None
+
+    def _intensity(self) -> tuple[Range, str, str]:
+        given = self._given("location_intensity_g_per_kwh")
+        if given is not None:
+            return given, "given", "given"
+        if self.place is None:
+            found, value = grid.world(self.words.year, self.catalog)
+            self._tell("location_intensity_g_per_kwh", value, "default", found.source, f"world mean {found.year}")
+            self.notes.append(
+                f"no place given: grid intensity is the world mean, {value.mid:.0f} g/kWh, with the spread of "
+                f"countries as its range ({value.low:.0f} to {value.high:.0f}); give --country, --zone or --region"
+            )
+            return value, found.basis, found.scope
+        found, value = grid.intensity(self.place, self.words.year, self.words.grid, self.catalog)
+        value, note = self._with_alternative(value, f"{found.name} {found.year}, {found.basis}, {found.scope}")
+        self._tell("location_intensity_g_per_kwh", value, "catalog", found.source, note)
+        if found.basis.startswith("direct"):
+            self.notes.append(
+                f"{found.source} states direct factors ({found.basis}) without the upstream part of lifecycle ones; "
+                "do not compare with lifecycle results"
+            )
+        return value, found.basis, found.scope
+
+    def _with_alternative(self, value: Range, note: str) -> tuple[Range, str]:
+        """Where two balancing areas are defensible for a region, the range holds both."""
+        other = self.region["alternative_zone"] if self.region else None
+        if not other:
+            return value, note
+        found, _ = grid.intensity(
+            grid.place(str(other), self.catalog), self.words.year, self.words.grid, self.catalog
+        )
+        held = Range(min(value.low, found.g_per_kwh), value.mid, max(value.high, found.g_per_kwh))
+        return held, f"{note}; {other} is as defensible: {found.g_per_kwh:.0f}"
+
+    def _region_year(self, column: str) -> Row | None:
+        if self.region is None:
+            return None
+        rows = [
+            r for r in self.catalog.rows("region_years") if r["id"] == self.region["id"] and r[column] is not None
+        ]
+        wanted = self.words.year or max((_year(r) for r in rows), default=0)
+        return min(rows, key=lambda r: (abs(_year(r) - wanted), -_year(r)), default=None)
+
+    def _operator_row(self, column: str) -> Row | None:
+        operator = self.words.operator or (str(self.region["provider"]) if self.region else None)
+        operator = operator or self.words.provider
+        if operator is None:
+            return None
+        known = {str(r["operator"]) for r in self.catalog.rows("facilities") if r[column] is not None}
+        alias = {"gcp": "google", "azure": "azure"}.get(operator, operator)
+        if alias not in known and self.words.operator is None:
+            return None
+        return self.catalog.facility(alias, self.words.year, having=column)
+
+    def _pue(self) -> Range:
+        given = self._given("pue")
+        if given is not None:
+            return given
+        row = self._region_year("pue")
+        if row is not None:
+            value = Range.exactly(float(row["pue"]))  # type: ignore[arg-type]
+            self._tell("pue", value, "catalog", str(row["source"]), f"{row['id']} {_year(row)}")
+            return value
+        row = self._operator_row("pue")
+        if row is not None:
+            ratio, pue = self.catalog.constant("operator_pue_ratio"), float(row["pue"])  # type: ignore[arg-type]
+            value = Range(max(1.0, pue * ratio.low), pue, pue * ratio.high)
+            self._tell(
+                "pue", value, "catalog", str(row["source"]),
+                f"{row['operator']} {row['site']} {_year(row)}; range: regions around a provider's own mean",
+            )  # fmt: skip
+            return value
+        return self._constant("pue")
+
+    def _wue(self) -> Range:
+        given = self._given("wue_l_per_kwh")
+        if given is not None:
+            return given
+        row = self._region_year("wue_l_per_kwh") or self._operator_row("wue_l_per_kwh")
+        if row is None:
+            return self._constant("wue_l_per_kwh")
+        value = Range.exactly(float(row["wue_l_per_kwh"]))  # type: ignore[arg-type]
+        place = row["id"] if "id" in row else f"{row['operator']} {row['site']}"
+        self._tell("wue_l_per_kwh", value, "catalog", str(row["source"]), f"{place} {_year(row)}")
+        return value
+
+    def _market(self) -> Range | None:
+        given = self._given("market_intensity_g_per_kwh")
+        if given is not None:
+            return given
+        row = self._region_year("market_intensity_g_per_kwh")
+        if row is None:
+            self._tell("market_intensity_g_per_kwh", None, "default", "", "not known: no market-based figure")
+            return None
+        value = Range.exactly(float(row["market_intensity_g_per_kwh"]))  # type: ignore[arg-type]
+        self._tell(
+            "market_intensity_g_per_kwh", value, "catalog", str(row["source"]), f"the provider's claim, {_year(row)}"
+        )
+        return value
+
+    def _water_intensity(self) -> Range:
+        given = self._given("water_intensity_l_per_kwh")
+        if given is not None:
+            return given
+        rows = {str(r["zone"]): r for r in self.catalog.rows("grid_water")}
+        row = rows.get(self.place.iso3) if self.place else None
+        if row is None or row["water_l_per_kwh"] is None or "water" in str(row["world_default"] or ""):
+            return self._constant("water_intensity_l_per_kwh")
+        value = Range.exactly(float(row["water_l_per_kwh"]))
+        self._tell("water_intensity_l_per_kwh", value, "catalog", str(row["source"]), f"{row['name']}, country mean")
+        return value
+
+    def _electricity(self) -> Range | None:
+        given = self._given("electricity_usd_per_kwh")
+        if given is not None:
+            return given
+        rows = [
+            r
+            for r in self.catalog.rows("electricity")
+            if self.place and r["iso2"] and r["iso2"] == self.place.iso2 and r["kind"] == "industrial_retail"
+        ]
+        if not rows:
+            return self._constant("electricity_usd_per_kwh")
+        ratio, price = self.catalog.constant("electricity_price_ratio"), float(rows[0]["electricity_usd_per_kwh"])  # type: ignore[arg-type]
+        value = Range(price * ratio.low, price, price * ratio.high)
+        self._tell(
+            "electricity_usd_per_kwh", value, "catalog", str(rows[0]["source"]),
+            f"{rows[0]['area']} {rows[0]['period']}, industrial, {rows[0]['provenance']}",
+        )  # fmt: skip
+        return value
+
+    def _rates(self, accelerator: Accelerator, utilization: Range) -> Rates:
+        device = self._given("embodied_accelerator_kgco2e")
+        if device is None:
+            device = accelerator.embodied_kgco2e
+            self._tell("embodied_accelerator_kgco2e", device, "catalog", accelerator.source, accelerator.id)
+        prices = {name: self._rental(accelerator, name) for name in RENTALS}
+        return Rates(
+            accelerator=accelerator.id,
+            embodied_accelerator_kgco2e=device,
+            embodied_host_kgco2e=self._host_embodied(accelerator),
+            capital_usd_per_h=self._capital(accelerator, utilization),
+            **prices,
+        )
+
+    def _host_embodied(self, accelerator: Accelerator) -> Range:
+        given = self._given("embodied_host_kgco2e")
+        if given is not None:
+            return given
+        known = sorted(
+            node.embodied_host_kgco2e / node.accelerator_count
+            for node in self.catalog.nodes_for(accelerator.id)
+            if node.embodied_host_kgco2e
+        )
+        if not known:
+            row = self.catalog.constant_row("host_embodied_kgco2e")
+            value = self.catalog.constant("host_embodied_kgco2e")
+            self._tell("embodied_host_kgco2e", value, "default", str(row["source"]), str(row["note"] or ""))
+            return value
+        value = Range(known[0], statistics.median(known), known[-1])
+        self._tell("embodied_host_kgco2e", value, "catalog", "nodes.csv", f"{len(known)} nodes with {accelerator.id}")
+        return value
+
+    def _offers(self, accelerator: Accelerator, column: str) -> list[Row]:
+        """List prices that still hold: the region's own, else the provider's, else everybody's."""
+        rows = [
+            r
+            for r in self.catalog.rows("prices")
+            if r["accelerator"] == accelerator.id and r[column] is not None and "epoch" not in str(r["source"])
+        ]
+        provider = self.words.provider or (str(self.region["provider"]) if self.region else None)
+        if provider is None:
+            return rows
+        mine = [r for r in rows if r["provider"] == provider]
+        local = [r for r in mine if self.region and r["region"] == self.region["region"]]
+        return local or mine
+
+    def _rental(self, accelerator: Accelerator, column: str) -> Range | None:
+        given = self._given(column)
+        if given is not None:
+            return given
+        offers = self._offers(accelerator, column)
+        if not offers:
+            return None
+        prices = sorted(float(r[column]) for r in offers)  # type: ignore[arg-type]
+        value = Range(prices[0], statistics.median(prices), prices[-1])
+        providers = sorted({str(r["provider"]) for r in offers})
+        listed = ", ".join(providers[:4]) + (f" and {len(providers) - 4} more" if len(providers) > 4 else "")
+        dates = sorted({str(r["as_of"]) for r in offers})
+        span = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
+        self._tell(column, value, "catalog", "prices.csv", f"{accelerator.id}, {len(offers)} offers: {listed}; {span}")
+        return value
+
+    def _capital(self, accelerator: Accelerator, utilization: Range) -> Range | None:
+        given = self._given("capital_usd_per_h")
+        if given is not None or accelerator.launch_price_usd is None:
+            return given
+        server, network, depreciation = (
+            self.catalog.constant(n) for n in ("server_cost_ratio", "network_cost_share", "depreciation_share")
+        )
+        calculate = Derivation()
+        low, mid, high = (
+            calculate(
+                cost.capital_usd_per_h,
+                launch_price_usd=accelerator.launch_price_usd,
+                server_cost_ratio=s,
+                network_cost_share=n,
+                depreciation_share=d,
+                fleet_utilization=u,
+            )
+            for s, n, d, u in (
+                (server.low, network.low, depreciation.low, utilization.high),
+                (server.mid, network.mid, depreciation.mid, utilization.mid),
+                (server.high, network.high, depreciation.high, utilization.low),
+            )
+        )
+        value = Range(low, mid, high)
+        self._tell(
+            "capital_usd_per_h", value, "modelled", str(self.catalog.constant_row("depreciation_share")["source"]),
+            f"from a launch price of {accelerator.launch_price_usd:,.0f} USD",
+        )  # fmt: skip
+        return value
+
+
+def _year(row: Row) -> int:
+    return int(float(row["year"]))  # type: ignore[arg-type]

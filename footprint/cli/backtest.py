@@ -1,0 +1,62 @@
+"""`footprint backtest`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from footprint.cli import output
+from footprint.cli.words import Data, Out, OutFormat
+
+if TYPE_CHECKING:
+    from footprint.values import Backtest
+
+
+def backtest(
+    chart: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw it: .html, .json, or an image with kaleido.")
+    ] = None,
+    data: Data = None,
+    format: OutFormat = None,
+    out: Out = None,
+) -> None:
+    """Hold estimates against the accelerator-hours that published runs reported.
+
+    \b
+    Examples:
+      footprint backtest
+      footprint backtest --out backtest.csv --chart backtest.html
+    """
+    name = output.chosen(format, out)
+    from footprint.estimation import doors
+    from footprint.report import comparison, records
+
+    result = doors.backtest(data=data)
+    if chart is not None:
+        _draw(result, chart)
+    if name == "json":
+        output.write(records.to_json(result), out)
+    elif name == "csv":
+        output.show_table(comparison.backtest_numbers(result), name, out)
+    elif name == "text":
+        output.show_tables(
+            [
+                comparison.backtest_rows(result),
+                comparison.backtest_groups(result),
+                comparison.backtest_skipped(result),
+            ],
+            out,
+        )
+    else:
+        output.show_table(comparison.backtest_rows(result), name, out)
+
+
+def _draw(result: Backtest, path: Path) -> None:
+    from footprint.report import charts
+
+    try:
+        charts.write(charts.CHARTS["backtest"](result), path)
+    except OSError as error:
+        raise output.unwritable("chart", path, error) from error

@@ -1,0 +1,42 @@
+"""`footprint estimate`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from footprint.cli import output
+from footprint.cli.words import RUN_WORDS, SITE_WORDS, Data, Out, OutFormat, takes_words
+
+Subject = Annotated[
+    str | None,
+    typer.Argument(metavar="[MODEL | FAMILY | PLAN.yaml]", help="See: footprint catalog models.", show_default=False),
+]
+
+
+@takes_words(RUN_WORDS, SITE_WORDS)
+def estimate(
+    words: dict[str, Any],
+    subject: Subject = None,
+    sensitivity: Annotated[bool, typer.Option("--sensitivity", help="Show which inputs move the result.")] = False,
+    data: Data = None,
+    format: OutFormat = None,
+    out: Out = None,
+) -> None:
+    """Estimate what a training run costs.
+
+    \b
+    Examples:
+      footprint estimate llama-3.1-405b
+      footprint estimate --params 7B --tokens 2T --accelerator h100-sxm --count 512 --region aws/us-east-1
+      footprint estimate --config config.json --tokens 2T --accelerator a100-80gb --country FRA
+      footprint estimate --accelerator-hours 39.3M --accelerator h100-sxm --country USA
+      footprint estimate llama-3.1-405b --set pue=1.05 --set mfu=0.35:0.45 --out run.json
+    """
+    name = output.chosen(format, out)
+    from footprint.estimation import doors
+
+    result = doors.estimate(subject, data=data, sensitivity=sensitivity, **words)
+    output.show(result, name, out)
+    output.notes(result.notes)

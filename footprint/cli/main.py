@@ -1,0 +1,65 @@
+"""The command `footprint`: its app, its entry and the one place where errors become messages."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from footprint import __version__
+from footprint.cli.backtest import backtest
+from footprint.cli.catalog import catalog
+from footprint.cli.compare import compare
+from footprint.cli.estimate import estimate
+from footprint.cli.explain import explain
+from footprint.errors import FootprintError
+
+app = typer.Typer(
+    name="footprint",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"footprint {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it, exit.")
+    ] = False,
+) -> None:
+    """What training a model costs: accelerator-hours, energy, CO2e, water, money.
+
+    \b
+    Examples:
+      footprint estimate llama-3.1-405b
+      footprint estimate --params 7B --tokens 2T --accelerator h100-sxm --count 512 --region aws/us-east-1
+      footprint explain llama-3.1-405b
+      footprint compare llama-3.1-405b gpt-4
+      footprint catalog accelerators hopper
+    """
+
+
+for command in (estimate, compare, explain, backtest, catalog):
+    app.command()(command)
+
+
+def run(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; exits with 0, 1 for an error of footprint's, 2 for a wrong use."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    try:
+        app(args=None if arguments is None else list(arguments))
+    except FootprintError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(1)

@@ -1,0 +1,1 @@
+"""The first door: a plan becomes a footprint."""

@@ -1,0 +1,269 @@
+"""Plan and Site become Usage, and through the assessor a Footprint: as draws, or one input at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import footprint as package
+from footprint.accounting import assessor
+from footprint.accounting.site import site as make_site
+from footprint.catalog import Catalog
+from footprint.derivation import Derivation, Plain, mid
+from footprint.errors import InputError
+from footprint.estimation.plan import Draft
+from footprint.estimation.stages import UPDATING, Work, check_memory, work
+from footprint.formulas import energy
+from footprint.uncertainty import draw, one_at_a_time, summarise, summarise_record
+from footprint.units import Quantity
+from footprint.values import Footprint, Plan, Sensitivity, Site, Stage, Usage, UsageLine
+
+OUTPUTS = ("accelerator_hours", "facility_energy_kwh", "total_location_kgco2e")
+"""What sensitivities are told for."""
+
+Calculate = Derivation | Plain
+
+
+def estimate(name: str, drafts: Sequence[Draft], catalog: Catalog, sensitivity: bool) -> Footprint:
+    """The footprint of one plan, or of a family with a part for each.
+
+    Raises
+    ------
+    InputError
+        For a plan that cannot fit, or that contradicts itself.
+    """
+    built = [_prepare(draft, catalog) for draft in drafts]
+    if len(built) == 1:
+        draft, site, ledger, notes = built[0]
+        return _single(draft, site, ledger, notes, catalog, sensitivity)
+    parts = tuple(_single(*one, catalog, False) for one in built)
+    return _family(name, built, parts, catalog, sensitivity)
+
+
+Built = tuple[Draft, Site, tuple[Any, ...], tuple[str, ...]]
+
+
+def _prepare(draft: Draft, catalog: Catalog) -> Built:
+    for stage in draft.plan.stages:
+        check_memory(stage, catalog)
+    names = list(dict.fromkeys(stage.accelerator for stage in draft.plan.stages))
+    site, ledger, notes = make_site(draft.site_words, [catalog.accelerator(n) for n in names], catalog)
+    return draft, site, (*draft.ledger, *ledger), (*draft.notes, *notes)
+
+
+def _single(
+    draft: Draft, site: Site, ledger: tuple[Any, ...], notes: tuple[str, ...], catalog: Catalog, sensitivity: bool
+) -> Footprint:
+    calculate = Derivation()
+    drawn_site = draw(site)
+    usage = plan_usage(draw(draft.plan), calculate)
+    _check_possible(draft.plan, usage)
+    assessment = assessor.assess(usage, drawn_site, calculate)
+    return _record(
+        draft.plan.name, usage, drawn_site, assessment, calculate, catalog,
+        site=site, plan=draft.plan, published=tuple(draft.published), ledger=ledger, notes=tuple(dict.fromkeys(notes)),
+        sensitivities=_sensitivities([draft.plan], [site]) if sensitivity else (),
+    )  # fmt: skip
+
+
+def _family(
+    name: str, built: Sequence[Built], parts: tuple[Footprint, ...], catalog: Catalog, sensitivity: bool
+) -> Footprint:
+    """The members' draws are added before they are summarised, so shared errors stay shared."""
+    site = _merged_site([b[1] for b in built], name)
+    calculate = Derivation()
+    drawn_site = draw(site)
+    lines: list[UsageLine] = []
+    for draft, *_ in built:
+        usage = plan_usage(draw(draft.plan), calculate, prefix=f"{draft.plan.name}: ")
+        lines += [replace(line, name=f"{draft.plan.name} {line.name}") for line in usage.lines]
+    usage = _total(lines, calculate, wall_clock=False, stages=[s for b in built for s in b[0].plan.stages])
+    assessment = assessor.assess(usage, drawn_site, calculate)
+    notes = [note for b in built for note in b[3]]
+    stages = [replace(s, name=f"{b[0].plan.name} {s.name}", after=()) for b in built for s in b[0].plan.stages]
+    plan = Plan(name, tuple(stages), name, built[0][0].plan.organization, any(b[0].plan.third_party for b in built))
+    return _record(
+        name, usage, drawn_site, assessment, calculate, catalog,
+        site=site, plan=plan, parts=parts, published=tuple(p for b in built for p in b[0].published),
+        ledger=tuple(dict.fromkeys(a for b in built for a in b[2])), notes=tuple(dict.fromkeys(notes)),
+        sensitivities=_sensitivities([b[0].plan for b in built], [site] * len(built)) if sensitivity else (),
+    )  # fmt: skip
+
+
+def _merged_site(sites: Sequence[Site], name: str) -> Site:
+    """One site for a family: its members must run in one place; their devices' rates are joined."""
+    bare = {replace(site, rates=()) for site in sites}
+    if len(bare) > 1:
+        raise InputError("model", name, "has members on different sites", "give --country, --operator and --year")
+    rates = {rate.accelerator: rate for site in sites for rate in site.rates}
+    return replace(sites[0], rates=tuple(rates.values()))
+
+
+def plan_usage(plan: Plan, calculate: Calculate, prefix: str = "") -> Usage:
+    """Hours and IT energy of a drawn plan (arrays of draws, or of scenarios)."""
+    works = {stage.name: work(replace(stage, name=prefix + stage.name), calculate) for stage in plan.stages}
+    shares = _hour_shares(plan, works)
+    lines = [_line(stage, works[stage.name], shares.get(stage.name), calculate, prefix) for stage in plan.stages]
+    return _total(lines, calculate, wall_clock=True, stages=list(plan.stages))
+
+
+def _hour_shares(plan: Plan, works: dict[str, Work | None]) -> dict[str, Quantity]:
+    """Known hours of the whole plan, shared out over its stages by their FLOP."""
+    if plan.accelerator_hours is None:
+        return {}
+    if len(plan.stages) == 1:
+        return {plan.stages[0].name: plan.accelerator_hours}
+    flop = {name: w.dense_flop + w.generation_flop for name, w in works.items() if w is not None}
+    if len(flop) < len(plan.stages):
+        raise InputError("accelerator_hours", "of the plan", "cannot be shared out", "give hours to each stage")
+    whole = sum(flop.values())
+    return {name: plan.accelerator_hours * (value / whole) for name, value in flop.items()}
+
+
+def _line(stage: Stage, done: Work | None, known_hours: Quantity, calculate: Calculate, prefix: str) -> UsageLine:
+    part = prefix + stage.name
+    hours = known_hours if known_hours is not None else stage.accelerator_hours
+    power = stage.power
+    if power is None:
+        raise InputError("power", stage.name, "is missing", "build stages with estimation.plan")
+    mfu: Quantity = stage.mfu
+    if hours is None:
+        if done is None:
+            raise InputError("tokens", "nothing", f"is missing for stage {stage.name}", "give --tokens or --flop")
+        hours = calculate(
+            energy.accelerator_hours, part=part, dense_flop=done.dense_flop, generation_flop=done.generation_flop,
+            peak_flop_per_s=stage.peak_flop_per_s, mfu=stage.mfu, generation_mfu=stage.generation_mfu,
+            goodput=stage.goodput,
+        )  # fmt: skip
+    elif done is not None and stage.kind not in ("synthetic", "rl"):
+        mfu = calculate(
+            energy.implied_mfu, part=part, dense_flop=done.dense_flop, accelerator_hours=hours,
+            peak_flop_per_s=stage.peak_flop_per_s,
+        )  # fmt: skip
+    load = calculate(
+        energy.load_share, part=part, goodput=stage.goodput, training_load_share=power.training_load_share,
+        stalled_load_share=power.stalled_load_share,
+    )  # fmt: skip
+    watts = calculate(
+        energy.accelerator_power_w, part=part, idle_node_w=power.idle_node_w, max_node_w=power.max_node_w,
+        load_share=load, network_w=power.network_w,
+    )  # fmt: skip
+    return UsageLine(
+        name=stage.name,
+        kind=stage.kind,
+        accelerator=stage.accelerator,
+        accelerator_count=stage.accelerator_count,
+        accelerator_hours=hours,
+        it_energy_kwh=calculate(energy.it_energy_kwh, part=part, accelerator_hours=hours, accelerator_power_w=watts),
+        nameplate_energy_kwh=calculate(
+            energy.nameplate_energy_kwh, part=part, accelerator_hours=hours, tdp_w=power.tdp_w
+        ),
+        wall_clock_h=None
+        if stage.accelerator_count is None
+        else calculate(
+            energy.wall_clock_h, part=part, accelerator_hours=hours, accelerator_count=float(stage.accelerator_count)
+        ),
+        training_flop=None if done is None else done.dense_flop + done.generation_flop,
+        tokens=None if stage.tokens is None else stage.tokens * stage.repeats_count,
+        mfu=mfu,
+        goodput=stage.goodput,
+    )
+
+
+def _total(lines: list[UsageLine], calculate: Calculate, wall_clock: bool, stages: list[Stage]) -> Usage:
+    def total(field: str) -> Quantity:
+        found = {line.name: getattr(line, field) for line in lines}
+        return None if any(v is None for v in found.values()) else calculate.total(field, found)
+
+    updating = {line.name: line.training_flop for line in lines if line.kind in UPDATING}
+    known = updating and all(v is not None for v in updating.values())
+    return Usage(
+        lines=tuple(lines),
+        accelerator_hours=total("accelerator_hours"),
+        it_energy_kwh=total("it_energy_kwh"),
+        nameplate_energy_kwh=total("nameplate_energy_kwh"),
+        wall_clock_h=_critical_path(lines, stages) if wall_clock else None,
+        training_flop=total("training_flop"),
+        update_flop=sum(updating.values()) if known else None,  # type: ignore[arg-type]
+        tokens=total("tokens"),
+    )
+
+
+def _critical_path(lines: list[UsageLine], stages: list[Stage]) -> Quantity:
+    """Time from first start to last end; a stage without `after` follows the one listed before it."""
+    ends: dict[str, Quantity] = {}
+    previous: tuple[str, ...] = ()
+    for line, stage in zip(lines, stages, strict=True):
+        if line.wall_clock_h is None:
+            return None
+        ends[stage.name] = _latest([ends[name] for name in stage.after or previous]) + line.wall_clock_h
+        previous = (stage.name,)
+    return _latest(list(ends.values()))
+
+
+def _latest(times: list[Quantity]) -> Quantity:
+    if not any(getattr(t, "ndim", 0) for t in times):
+        return max(times, default=0.0)
+    import numpy as np
+
+    return np.maximum.reduce(np.broadcast_arrays(*times))
+
+
+def _check_possible(plan: Plan, usage: Usage) -> None:
+    """Known hours must not imply more than the hardware can do."""
+    for line in usage.lines:
+        if line.mfu is not None and mid(line.mfu) > 1:
+            raise InputError(
+                "accelerator_hours", f"{mid(line.accelerator_hours):.4g}",
+                f"with this model and these tokens implies an MFU of {mid(line.mfu):.2f} on {line.accelerator}, above 1",
+                "check that they are accelerator-hours (devices times hours) and that tokens and parameters are right",
+            )  # fmt: skip
+
+
+def _record(
+    name: str, usage: Usage, drawn_site: Site, assessment: assessor.Assessment, calculate: Derivation,
+    catalog: Catalog, *, site: Site, **rest: Any,
+) -> Footprint:  # fmt: skip
+    whole = assessor.footprint(name, usage, drawn_site, assessment, steps=tuple(calculate.steps), **rest)
+    return replace(
+        whole,
+        usage=summarise_record(usage),
+        site=site,
+        facility=summarise_record(whole.facility),
+        model_card=summarise_record(whole.model_card),
+        catalog_digest=catalog.digest(),
+        version=package.__version__,
+        **{
+            field: summarise(getattr(whole, field))
+            for field in (
+                "embodied_kgco2e", "total_location_kgco2e", "ownership_usd", "sci_kgco2e_per_token",
+                "sci_kgco2e_per_flop", *assessor.RENTALS,
+            )
+            if getattr(whole, field) is not None
+        },
+    )  # fmt: skip
+
+
+def _sensitivities(plans: list[Plan], sites: list[Site]) -> tuple[Sensitivity, ...]:
+    """Each uncertain input alone at its low and its high end; the largest movers of carbon first."""
+    names, records = one_at_a_time((*plans, *sites))
+    drawn_plans, drawn_sites = records[: len(plans)], records[len(plans) :]
+    totals: dict[str, Quantity] = dict.fromkeys(OUTPUTS, 0.0)
+    for plan, site in zip(drawn_plans, drawn_sites, strict=True):
+        calculate = Plain()
+        usage = plan_usage(plan, calculate)
+        found = assessor.assess(usage, site, calculate)
+        totals["accelerator_hours"] = totals["accelerator_hours"] + usage.accelerator_hours
+        totals["facility_energy_kwh"] = totals["facility_energy_kwh"] + found.facility.facility_energy_kwh
+        totals["total_location_kgco2e"] = totals["total_location_kgco2e"] + found.total_location_kgco2e
+    rows = []
+    for output, values in totals.items():
+        if not getattr(values, "ndim", 0):
+            continue
+        for i, name in enumerate(names):
+            low, high = (float(values[2 * i + 1 + end] / values[0]) for end in (0, 1))
+            rows.append(Sensitivity(name, output, low, high))
+    return tuple(sorted(rows, key=lambda r: -abs(r.output_at_high_ratio - r.output_at_low_ratio)))
+
+

@@ -1,0 +1,178 @@
+"""FLOP and memory of one stage: which formula its kind asks for."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from footprint.catalog import Catalog
+from footprint.derivation import Derivation, Plain
+from footprint.errors import InputError
+from footprint.estimation import architecture as shape
+from footprint.formulas import compute, memory
+from footprint.units import BYTES_PER_GIB, Quantity
+from footprint.values import Stage
+
+UPDATING = ("pretrain", "long-context", "anneal", "sft", "reward", "preference", "rl", "distillation", "lora")
+"""Kinds whose compute goes into parameter updates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """FLOP of a stage by how they run: `dense` as training or prefill, `generation` token by token."""
+
+    dense_flop: Quantity
+    generation_flop: Quantity
+
+
+def work(stage: Stage, calculate: Derivation | Plain) -> Work | None:
+    """FLOP of a drawn stage; None where only its hours are known."""
+    if stage.training_flop is not None:
+        return Work(stage.training_flop, 0.0)
+    if stage.tokens is None or stage.params is None:
+        return None
+    part, tokens, repeats = stage.name, stage.tokens, stage.repeats_count
+    if stage.kind == "synthetic":
+        per_token = _generation(stage, calculate)
+        made = calculate(
+            compute.synthetic_flop, part=part, tokens=tokens, kept_share=stage.kept_share,
+            forward_flop_per_token=per_token,
+        )  # fmt: skip
+        return Work(0.0, made * repeats)
+    if stage.kind == "evaluation":
+        forward = calculate(compute.forward_flop_per_token, part=part, params=_forward_params(stage))
+        return Work(
+            calculate(
+                compute.evaluation_flop, part=part, tokens=tokens, repeats_count=repeats, forward_flop_per_token=forward
+            ),
+            0.0,
+        )
+    matmul, attention, total = _training(stage, calculate)
+    if stage.kind == "lora":
+        dense = calculate(
+            compute.lora_flop, part=part, tokens=tokens, repeats_count=repeats, matmul_flop_per_token=matmul,
+            attention_flop_per_token=attention,
+        )  # fmt: skip
+    elif stage.kind == "preference":
+        dense = calculate(
+            compute.preference_flop, part=part, tokens=tokens, repeats_count=repeats, training_flop_per_token=total,
+            reference_passes_count=stage.reference_passes_count,
+        )  # fmt: skip
+    elif stage.kind == "distillation" and stage.teacher_params is not None:
+        dense = calculate(
+            compute.distillation_flop, part=part, tokens=tokens, repeats_count=repeats, training_flop_per_token=total,
+            teacher_params=stage.teacher_params,
+        )  # fmt: skip
+    elif stage.kind == "rl":
+        return _reinforcement(stage, total, calculate)
+    else:
+        dense = calculate(
+            compute.stage_flop_update, part=part, tokens=tokens, repeats_count=repeats, training_flop_per_token=total
+        )
+    return Work(dense, 0.0)
+
+
+def _training(stage: Stage, calculate: Derivation | Plain) -> tuple[Quantity, Quantity, Quantity]:
+    """Matmul, attention and total training FLOP per token: by architecture, else 6ND."""
+    arch, part = stage.architecture, stage.name
+    if arch is None:
+        total = calculate(compute.training_flop_per_token_6nd, part=part, params=stage.active_params)
+        return total, 0.0, total
+    context = shape.context(arch, stage.seq_len or 0)
+    matmul = calculate(compute.matmul_flop_per_token, part=part, matmul_params=float(shape.matmul_params(arch)))
+    attention = calculate(
+        compute.attention_flop_per_token, part=part, n_attention_layers=float(shape.attention_layers(arch)),
+        attention_dim=shape.attention_dim(arch), context_tokens=context,
+    )  # fmt: skip
+    total = calculate(
+        compute.training_flop_per_token, part=part, matmul_flop_per_token=matmul, attention_flop_per_token=attention
+    )
+    return matmul, attention, total
+
+
+def _generation(stage: Stage, calculate: Derivation | Plain) -> Quantity:
+    arch = stage.architecture
+    if arch is None:
+        return calculate(compute.forward_flop_per_token, part=stage.name, params=stage.active_params)
+    return calculate(
+        compute.generation_flop_per_token, part=stage.name, matmul_params=float(shape.matmul_params(arch)),
+        n_layers=float(shape.attention_layers(arch)), attention_dim=shape.attention_dim(arch),
+        context_tokens=shape.context(arch, stage.seq_len or 0),
+    )  # fmt: skip
+
+
+def _reinforcement(stage: Stage, training_flop_per_token: Quantity, calculate: Derivation | Plain) -> Work:
+    """Rollouts run token by token; reference, reward, value and policy run as training does."""
+    per_token = _generation(stage, calculate)
+    counts = {
+        "tokens": stage.tokens,
+        "repeats_count": stage.repeats_count,
+        "samples_per_prompt_count": stage.samples_per_prompt_count,
+    }
+    whole = calculate(
+        compute.rl_flop, part=stage.name, **counts, inner_epochs_count=stage.inner_epochs_count,
+        generation_flop_per_token=per_token, training_flop_per_token=training_flop_per_token,
+        reference_passes_count=stage.reference_passes_count,
+        reward_params=0.0 if stage.reward_params is None else stage.reward_params,
+        value_params=0.0 if stage.value_params is None else stage.value_params,
+    )  # fmt: skip
+    rollouts = calculate(compute.rollout_flop, part=stage.name, **counts, generation_flop_per_token=per_token)
+    return Work(whole - rollouts, rollouts)
+
+
+def _forward_params(stage: Stage) -> Quantity:
+    return float(shape.matmul_params(stage.architecture)) if stage.architecture else stage.active_params
+
+
+def check_memory(stage: Stage, catalog: Catalog) -> None:
+    """Refuse a stage that cannot fit on its accelerators even under ideal sharding.
+
+    Weights, gradients and optimizer states sharded over all devices (ZeRO stage 3, arXiv 1910.02054), one
+    sequence in flight with full recomputation (arXiv 2205.05198), or its logits where they are larger: a lower bound.
+
+    Raises
+    ------
+    InputError
+        Naming the smallest count that fits, in whole nodes where a node holds several devices.
+    """
+    if stage.accelerator_count is None or stage.params is None or stage.kind == "evaluation":
+        return
+    device = catalog.accelerator(stage.accelerator)
+    need = required_bytes(stage, catalog)
+    usable = catalog.constant("usable_memory_share").high
+    smallest = int(
+        memory.smallest_count(total_bytes=need, memory_bytes=device.memory_gb * BYTES_PER_GIB, usable_share=usable)
+    )
+    if smallest <= stage.accelerator_count:
+        return
+    if smallest > device.per_node > 1:
+        smallest = math.ceil(smallest / device.per_node) * device.per_node
+    raise InputError(
+        "count", stage.accelerator_count,
+        f"cannot hold stage {stage.name}: {need / BYTES_PER_GIB:,.0f} GiB of weights, gradients, optimizer states "
+        f"and activations on {device.memory_gb:g} GiB each",
+        f"give --count {smallest} or more, a leaner --optimizer, or a larger device",
+    )  # fmt: skip
+
+
+def required_bytes(stage: Stage, catalog: Catalog) -> float:
+    """Bytes over all devices together: states, and activations of one sequence where the architecture is known."""
+    bytes_of = catalog.optimizer(stage.optimizer)
+    weights = float(bytes_of["weights_bytes"])  # type: ignore[arg-type]
+    training = stage.kind not in ("synthetic", "evaluation", "lora")
+    total = stage.params.mid if stage.params else 0.0
+    need = memory.state_bytes(
+        params=total,
+        weights_bytes=weights,
+        gradients_bytes=float(bytes_of["gradients_bytes"]) if training else 0.0,  # type: ignore[arg-type]
+        states_bytes=float(bytes_of["states_bytes"]) if training else 0.0,  # type: ignore[arg-type]
+    )
+    arch = stage.architecture
+    if arch is None or stage.seq_len is None or not training:
+        return float(need)
+    working = memory.activation_bytes(
+        n_layers=arch.n_layers, d_model=arch.d_model, ffn_dim=shape.ffn_dim(arch), seq_len=stage.seq_len,
+        sequences_count=1,
+    )  # fmt: skip
+    logits = memory.logits_bytes(seq_len=stage.seq_len, sequences_count=1, d_model=arch.d_model, vocab=arch.vocab)
+    return float(need + max(working, logits))

@@ -1,0 +1,1 @@
+"""Pure equations on floats or arrays: the line with `=` in each docstring is the equation that is computed."""

@@ -1,0 +1,1 @@
+"""Shows, prints and exports values; computes nothing."""

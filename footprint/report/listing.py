@@ -1,0 +1,71 @@
+"""Catalog rows as tables: the main columns for readers, all of them for machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from footprint.report.tables import Cell, Table
+
+Row = Mapping[str, str | int | float | None]
+
+_TOGETHER = {"zones": ("grid_open", "grid_odbl")}
+"""Names that users know, and the files over which each is spread."""
+
+_MAIN = {
+    "accelerators": (
+        "id", "name", "vendor", "generation", "memory_gb", "tdp_w", "peak_bf16_dense_tflop_per_s", "launch_price_usd",
+    ),
+    "nodes": ("id", "name", "provider", "accelerator", "accelerator_count", "idle_w", "max_w", "training_w"),
+    "zones": ("zone", "name", "year", "intensity_g_per_kwh", "basis", "scope", "source"),
+    "regions": ("id", "location", "zone", "alternative_zone", "source"),
+    "models": ("id", "name", "family", "organization", "params", "tokens", "accelerator", "source"),
+    "prices": (
+        "provider", "region", "accelerator", "on_demand_usd_per_h", "spot_usd_per_h", "reserved_1y_usd_per_h",
+        "reserved_3y_usd_per_h", "as_of", "instance_type",
+    ),
+    "facilities": ("operator", "site", "year", "pue", "wue_l_per_kwh", "kind", "source"),
+}  # fmt: skip
+_MOST_COLUMNS = 8
+
+
+def sources(table: str) -> tuple[str, ...]:
+    """The files behind a name."""
+    return _TOGETHER.get(table, (table,))
+
+
+def names(tables: Iterable[str]) -> Table:
+    """The tables that can be listed."""
+    hidden = {name for parts in _TOGETHER.values() for name in parts}
+    listed = sorted({*_TOGETHER, *tables} - hidden)
+    return Table(("table",), tuple((name,) for name in listed))
+
+
+def full(rows: Sequence[Row]) -> Table:
+    """Every column, every row, as the files have them."""
+    columns = tuple(dict.fromkeys(name for row in rows for name in row))
+    return Table(columns, tuple(tuple(row.get(name) for name in columns) for row in rows))
+
+
+def brief(table: str, rows: Sequence[Row]) -> Table:
+    """The main columns; of a grid zone its newest year only."""
+    if table == "zones":
+        rows = _newest(rows)
+    known = full(rows[:1]).columns
+    chosen = tuple(name for name in _MAIN.get(table, known[:_MOST_COLUMNS]) if name in known or not rows)
+    body = tuple(tuple(_short(name, row.get(name)) for name in chosen) for row in rows)
+    right = frozenset(name for name in chosen if any(isinstance(row.get(name), (int, float)) for row in rows))
+    return Table(chosen, body, right=right)
+
+
+def _newest(rows: Sequence[Row]) -> list[Row]:
+    found: dict[tuple[Cell, ...], Row] = {}
+    for row in rows:
+        key = tuple(row.get(name) for name in ("zone", "basis", "scope"))
+        if key not in found or int(row["year"] or 0) > int(found[key]["year"] or 0):
+            found[key] = row
+    return list(found.values())
+
+
+def _short(name: str, cell: Cell) -> Cell:
+    """A year is no quantity: it has no thousands."""
+    return str(cell) if name == "year" and cell is not None else cell
