@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from footprint.units import Quantity
@@ -62,7 +62,7 @@ def mid(value: Any) -> float:
     return float(value[0]) if getattr(value, "ndim", 0) else float(value)
 
 
-@lru_cache(maxsize=None)
+@cache
 def description(formula: Formula) -> tuple[str, str]:
     """The equation line and the first reference of a formula's docstring."""
     doc = formula.__doc__ or ""

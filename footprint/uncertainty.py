@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from functools import lru_cache
 from statistics import NormalDist
 from typing import Any, TypeVar
@@ -24,7 +24,7 @@ from footprint.values import Range
 Array = NDArray[np.float64]
 Record = TypeVar("Record")
 
-DRAWS = 4096
+DRAWS = 2048
 LOW_SHARE, HIGH_SHARE = 0.05, 0.95
 _Z = NormalDist().inv_cdf(HIGH_SHARE)
 _AT_MOST_ONE = ("mfu", "hfu", "goodput", "share", "utilization")
@@ -88,7 +88,7 @@ def summarise_record(record: Record) -> Record:
     if not dataclasses.is_dataclass(record) or isinstance(record, type):
         return record
     changes: dict[str, Any] = {}
-    for name, is_range in _range_fields(type(record)):
+    for name, is_range in _fields_of(record):
         value = getattr(record, name)
         if is_range and value is not None and not isinstance(value, Range):
             changes[name] = summarise(value)
@@ -117,9 +117,14 @@ def one_at_a_time(records: tuple[Any, ...]) -> tuple[list[str], tuple[Any, ...]]
     return names, tuple(_swap(record, corners) for record in records)
 
 
+def mids(record: Record) -> Record:
+    """A copy of a record in which every Range is its mid value."""
+    return _swap(record, lambda _, value: value.mid)
+
+
 def _swap(record: Record, by: Callable[[str, Range], Array | float]) -> Record:
     changes: dict[str, Any] = {}
-    for name, _ in _range_fields(type(record)):
+    for name, _ in _fields_of(record):
         value = getattr(record, name)
         if isinstance(value, Range):
             changes[name] = by(name, value)
@@ -131,7 +136,7 @@ def _swap(record: Record, by: Callable[[str, Range], Array | float]) -> Record:
 
 
 def _ranges(record: Any) -> Iterator[tuple[str, Range]]:
-    for name, _ in _range_fields(type(record)):
+    for name, _ in _fields_of(record):
         value = getattr(record, name)
         if isinstance(value, Range):
             yield name, value
@@ -141,9 +146,13 @@ def _ranges(record: Any) -> Iterator[tuple[str, Range]]:
                     yield from _ranges(item)
 
 
+def _fields_of(record: Any) -> tuple[tuple[str, bool], ...]:
+    return _range_fields(record.__class__)
+
+
 @lru_cache(maxsize=64)
-def _range_fields(kind: type) -> tuple[tuple[str, bool], ...]:
+def _range_fields(kind: Hashable) -> tuple[tuple[str, bool], ...]:
     """The fields that may hold ranges (True), or records and tuples of records (False)."""
-    kinds = [(field.name, str(field.type)) for field in dataclasses.fields(kind)]
+    kinds = [(field.name, str(field.type)) for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
     plain = ("str", "int", "float", "bool")
-    return tuple((name, text.startswith("Range")) for name, text in kinds if not text.startswith(plain))
+    return tuple((name, text in ("Range", "Range | None")) for name, text in kinds if not text.startswith(plain))

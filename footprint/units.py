@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from footprint.errors import InputError
@@ -28,7 +29,7 @@ UNITS = (
     "_kgco2e_per_token", "_kgco2e_per_flop",
     "_g_per_kwh", "_l_per_kwh", "_usd_per_kwh", "_usd_per_h",
     "_gb_per_s", "_tflop_per_s", "_top_per_s", "_flop_per_s", "_tokens_per_s", "_gbit_per_s",
-    "_kwh", "_kgco2e", "_flop", "_usd", "_gb", "_bytes", "_s", "_h", "_w", "_j", "_l",
+    "_kwh", "_kgco2e", "_flop", "_hours", "_usd", "_gb", "_bytes", "_s", "_h", "_w", "_j", "_l",
 )  # fmt: skip
 WORDS = ("mfu", "hfu", "pue", "goodput", "utilization", "share", "count", "params", "tokens", "ratio")
 
@@ -37,6 +38,7 @@ _QUANTITY = re.compile(r"^\s*([+-]?(?:\d[\d_,]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s
 _ALIEN_UNITS = {"%": 0.01}
 
 
+@lru_cache(maxsize=1024)
 def unit_of(field: str) -> str | None:
     """The unit suffix that a field's name ends in, '' for a dimensionless word, None for neither."""
     for suffix in UNITS:
@@ -70,7 +72,9 @@ def read_quantity(text: str | float | int, field: str) -> float:
 
 def read_range(text: str | float | int, field: str) -> tuple[float, float, float]:
     """Read '0.4', '0.35:0.45' (middle halfway) or '0.35:0.42:0.45' as (low, mid, high)."""
-    parts = [read_quantity(p, field) for p in text.split(":")] if isinstance(text, str) else [read_quantity(text, field)]
+    parts = (
+        [read_quantity(p, field) for p in text.split(":")] if isinstance(text, str) else [read_quantity(text, field)]
+    )
     if len(parts) == 1:
         return parts[0], parts[0], parts[0]
     if len(parts) == 2:
@@ -101,6 +105,7 @@ _LADDERS: dict[str, tuple[tuple[float, str], ...]] = {
     "_l": ((1e6, "million L"), (1e3, "thousand L"), (1.0, "L")),
     "_usd": ((1e9, "billion USD"), (1e6, "million USD"), (1e3, "thousand USD"), (1.0, "USD")),
     "_h": ((1e6, "M h"), (1e3, "k h"), (1.0, "h")),
+    "_hours": ((1e6, "M h"), (1e3, "k h"), (1.0, "h")),
     "_w": ((1e3, "kW"), (1.0, "W")),
 }
 _PLAIN = {

@@ -64,9 +64,7 @@ def assess(usage: Usage, site: Site, calculate: Derivation | Plain) -> Assessmen
         rentals={field: _rental(usage, rates, field, calculate) for field in RENTALS},
         sci_kgco2e_per_token=None
         if usage.tokens is None
-        else calculate(
-            impact.sci_kgco2e_per_token, part="total", total_location_kgco2e=total, tokens=usage.tokens
-        ),
+        else calculate(impact.sci_kgco2e_per_token, part="total", total_location_kgco2e=total, tokens=usage.tokens),
         sci_kgco2e_per_flop=None
         if usage.training_flop is None
         else calculate(
@@ -171,6 +169,11 @@ def _rental(usage: Usage, rates: dict[str, Rates], field: str, calculate: Deriva
     return calculate.total(field, parts)
 
 
+def _share(amount: Quantity, part: Quantity, whole: Quantity) -> Quantity:
+    """A line's part of an amount, by its part of the energy."""
+    return amount * (part / whole)
+
+
 def _ownership(usage: Usage, rates: dict[str, Rates], facility: Impact, calculate: Derivation | Plain) -> Quantity:
     if facility.electricity_usd is None:
         return None
@@ -184,6 +187,6 @@ def _ownership(usage: Usage, rates: dict[str, Rates], facility: Impact, calculat
             part=line.name,
             accelerator_hours=line.accelerator_hours,
             capital_usd_per_h=capital,
-            electricity_usd=facility.electricity_usd * (line.it_energy_kwh / usage.it_energy_kwh),
+            electricity_usd=_share(facility.electricity_usd, line.it_energy_kwh, usage.it_energy_kwh),
         )
     return calculate.total("ownership_usd", parts)

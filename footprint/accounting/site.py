@@ -156,18 +156,14 @@ class _Builder:
         other = self.region["alternative_zone"] if self.region else None
         if not other:
             return value, note
-        found, _ = grid.intensity(
-            grid.place(str(other), self.catalog), self.words.year, self.words.grid, self.catalog
-        )
+        found, _ = grid.intensity(grid.place(str(other), self.catalog), self.words.year, self.words.grid, self.catalog)
         held = Range(min(value.low, found.g_per_kwh), value.mid, max(value.high, found.g_per_kwh))
         return held, f"{note}; {other} is as defensible: {found.g_per_kwh:.0f}"
 
     def _region_year(self, column: str) -> Row | None:
         if self.region is None:
             return None
-        rows = [
-            r for r in self.catalog.rows("region_years") if r["id"] == self.region["id"] and r[column] is not None
-        ]
+        rows = [r for r in self.catalog.rows("region_years") if r["id"] == self.region["id"] and r[column] is not None]
         wanted = self.words.year or max((_year(r) for r in rows), default=0)
         return min(rows, key=lambda r: (abs(_year(r) - wanted), -_year(r)), default=None)
 
@@ -264,7 +260,8 @@ class _Builder:
         if device is None:
             device = accelerator.embodied_kgco2e
             self._tell("embodied_accelerator_kgco2e", device, "catalog", accelerator.source, accelerator.id)
-        prices = {name: self._rental(accelerator, name) for name in RENTALS}
+        offers = self._offers(accelerator)
+        prices = {name: self._rental(accelerator, name, offers) for name in RENTALS}
         return Rates(
             accelerator=accelerator.id,
             embodied_accelerator_kgco2e=device,
@@ -291,34 +288,33 @@ class _Builder:
         self._tell("embodied_host_kgco2e", value, "catalog", "nodes.csv", f"{len(known)} nodes with {accelerator.id}")
         return value
 
-    def _offers(self, accelerator: Accelerator, column: str) -> list[Row]:
-        """List prices that still hold: the region's own, else the provider's, else everybody's."""
-        rows = [
+    def _offers(self, accelerator: Accelerator) -> list[Row]:
+        """List prices that still hold: the provider's own where one is named, else everybody's."""
+        provider = self.words.provider or (str(self.region["provider"]) if self.region else None)
+        return [
             r
             for r in self.catalog.rows("prices")
-            if r["accelerator"] == accelerator.id and r[column] is not None and "epoch" not in str(r["source"])
+            if r["accelerator"] == accelerator.id
+            and (provider is None or r["provider"] == provider)
+            and "epoch" not in str(r["source"])
         ]
-        provider = self.words.provider or (str(self.region["provider"]) if self.region else None)
-        if provider is None:
-            return rows
-        mine = [r for r in rows if r["provider"] == provider]
-        local = [r for r in mine if self.region and r["region"] == self.region["region"]]
-        return local or mine
 
-    def _rental(self, accelerator: Accelerator, column: str) -> Range | None:
+    def _rental(self, accelerator: Accelerator, column: str, listed: list[Row]) -> Range | None:
         given = self._given(column)
         if given is not None:
             return given
-        offers = self._offers(accelerator, column)
+        offers = [r for r in listed if r[column] is not None]
+        local = [r for r in offers if self.region and r["region"] == self.region["region"]]
+        offers = local or offers
         if not offers:
             return None
         prices = sorted(float(r[column]) for r in offers)  # type: ignore[arg-type]
         value = Range(prices[0], statistics.median(prices), prices[-1])
         providers = sorted({str(r["provider"]) for r in offers})
-        listed = ", ".join(providers[:4]) + (f" and {len(providers) - 4} more" if len(providers) > 4 else "")
+        named = ", ".join(providers[:4]) + (f" and {len(providers) - 4} more" if len(providers) > 4 else "")
         dates = sorted({str(r["as_of"]) for r in offers})
         span = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
-        self._tell(column, value, "catalog", "prices.csv", f"{accelerator.id}, {len(offers)} offers: {listed}; {span}")
+        self._tell(column, value, "catalog", "prices.csv", f"{accelerator.id}, {len(offers)} offers: {named}; {span}")
         return value
 
     def _capital(self, accelerator: Accelerator, utilization: Range) -> Range | None:

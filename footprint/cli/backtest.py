@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,8 @@ from footprint.cli.words import Data, Out, OutFormat
 
 if TYPE_CHECKING:
     from footprint.values import Backtest
+
+_WIDE = 110
 
 
 def backtest(
@@ -41,9 +44,10 @@ def backtest(
     elif name == "csv":
         output.show_table(comparison.backtest_numbers(result), name, out)
     elif name == "text":
+        is_wide = shutil.get_terminal_size().columns >= _WIDE
         output.show_tables(
             [
-                comparison.backtest_rows(result),
+                comparison.backtest_rows(result, organizations=is_wide),
                 comparison.backtest_groups(result),
                 comparison.backtest_skipped(result),
             ],

@@ -39,4 +39,8 @@ def compare(
         output.show_table(comparison.comparison_numbers(results, scores), name, out)
     else:
         output.show_table(comparison.comparison(results, scores), name, out)
-    output.notes(f"{result.name}: {note}" for result in results for note in result.notes)
+    output.notes(
+        note if note.startswith(result.name) else f"{result.name}: {note}"
+        for result in results
+        for note in result.notes
+    )

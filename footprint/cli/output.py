@@ -80,12 +80,14 @@ def show_table(table: Table, name: str, out: Path | None, cut: str = "") -> None
     write(formats.TABLE_FORMATS[name](table), out)
 
 
-def show_tables(tables: Iterable[Table], out: Path | None) -> None:
-    """Several tables one below the other, as text."""
+def show_tables(tables: Iterable[Table], out: Path | None, cut: str = "") -> None:
+    """Several tables one below the other, as text; the column `cut` gives way where the width is short."""
     from footprint.report import terminal
 
     color = out is None and is_colored()
-    write("\n".join(terminal.as_text(table, color=color) for table in tables if table.rows), out)
+    write(
+        "\n".join(terminal.as_text(t, color=color, cut=cut if cut in t.columns else "") for t in tables if t.rows), out
+    )
 
 
 def notes(lines: Iterable[str]) -> None:

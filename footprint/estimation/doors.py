@@ -55,9 +55,7 @@ def estimate(
     return Result.of(estimate_drafts(name, built, catalog, sensitivity))
 
 
-def compare(
-    *subjects: str | Path, data: str | Path | None = None, **words: Unpack[read.Words]
-) -> tuple[Result, ...]:
+def compare(*subjects: str | Path, data: str | Path | None = None, **words: Unpack[read.Words]) -> tuple[Result, ...]:
     """The same words for several models or plans, in the order asked."""
     return tuple(estimate(subject, data=data, **words) for subject in subjects)
 

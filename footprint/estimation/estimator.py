@@ -15,7 +15,7 @@ from footprint.errors import InputError
 from footprint.estimation.plan import Draft
 from footprint.estimation.stages import UPDATING, Work, check_memory, work
 from footprint.formulas import energy
-from footprint.uncertainty import draw, one_at_a_time, summarise, summarise_record
+from footprint.uncertainty import draw, one_at_a_time, summarise_record
 from footprint.units import Quantity
 from footprint.values import Footprint, Plan, Sensitivity, Site, Stage, Usage, UsageLine
 
@@ -165,10 +165,14 @@ def _line(stage: Stage, done: Work | None, known_hours: Quantity, calculate: Cal
             energy.wall_clock_h, part=part, accelerator_hours=hours, accelerator_count=float(stage.accelerator_count)
         ),
         training_flop=None if done is None else done.dense_flop + done.generation_flop,
-        tokens=None if stage.tokens is None else stage.tokens * stage.repeats_count,
+        tokens=None if stage.tokens is None else _times(stage.tokens, stage.repeats_count),
         mfu=mfu,
         goodput=stage.goodput,
     )
+
+
+def _times(value: Quantity, factor: float) -> Quantity:
+    return value * factor
 
 
 def _total(lines: list[UsageLine], calculate: Calculate, wall_clock: bool, stages: list[Stage]) -> Usage:
@@ -216,33 +220,31 @@ def _check_possible(plan: Plan, usage: Usage) -> None:
         if line.mfu is not None and mid(line.mfu) > 1:
             raise InputError(
                 "accelerator_hours", f"{mid(line.accelerator_hours):.4g}",
-                f"with this model and these tokens implies an MFU of {mid(line.mfu):.2f} on {line.accelerator}, above 1",
+                f"with this model and these tokens gives an MFU of {mid(line.mfu):.2f} on {line.accelerator}",
                 "check that they are accelerator-hours (devices times hours) and that tokens and parameters are right",
             )  # fmt: skip
 
 
 def _record(
-    name: str, usage: Usage, drawn_site: Site, assessment: assessor.Assessment, calculate: Derivation,
-    catalog: Catalog, *, site: Site, **rest: Any,
-) -> Footprint:  # fmt: skip
-    whole = assessor.footprint(name, usage, drawn_site, assessment, steps=tuple(calculate.steps), **rest)
+    name: str,
+    usage: Usage,
+    drawn_site: Site,
+    assessment: assessor.Assessment,
+    calculate: Derivation,
+    catalog: Catalog,
+    *,
+    site: Site,
+    **rest: Any,
+) -> Footprint:
+    """Summarise the draws, then hang on what needs no summing up."""
+    drawn = assessor.footprint(name, usage, drawn_site, assessment)
     return replace(
-        whole,
-        usage=summarise_record(usage),
-        site=site,
-        facility=summarise_record(whole.facility),
-        model_card=summarise_record(whole.model_card),
+        summarise_record(replace(drawn, site=site)),
+        steps=tuple(calculate.steps),
         catalog_digest=catalog.digest(),
         version=package.__version__,
-        **{
-            field: summarise(getattr(whole, field))
-            for field in (
-                "embodied_kgco2e", "total_location_kgco2e", "ownership_usd", "sci_kgco2e_per_token",
-                "sci_kgco2e_per_flop", *assessor.RENTALS,
-            )
-            if getattr(whole, field) is not None
-        },
-    )  # fmt: skip
+        **rest,
+    )
 
 
 def _sensitivities(plans: list[Plan], sites: list[Site]) -> tuple[Sensitivity, ...]:
@@ -265,5 +267,3 @@ def _sensitivities(plans: list[Plan], sites: list[Site]) -> tuple[Sensitivity, .
             low, high = (float(values[2 * i + 1 + end] / values[0]) for end in (0, 1))
             rows.append(Sensitivity(name, output, low, high))
     return tuple(sorted(rows, key=lambda r: -abs(r.output_at_high_ratio - r.output_at_low_ratio)))
-
-

@@ -230,7 +230,7 @@ class _Builder:
             "precision": "precision", "accelerator": "accelerator", "accelerator_count": "count",
             "batch_tokens": "batch_tokens",
         }  # fmt: skip
-        spec = {word: row[column] for column, word in named.items() if row[column] is not None}
+        spec: dict[str, Any] = {word: row[column] for column, word in named.items() if row[column] is not None}
         if row["after"]:
             spec["after"] = str(row["after"]).split(";")
         if row["training_flop"] is not None:
@@ -283,7 +283,9 @@ class _Builder:
         )
         stage = self._with_seq_len(stage)
         self._check_known(stage)
-        return self._with_throughput(replace(stage, power=self._power(stage, accelerator, spec, provider)), spec, accelerator)
+        return self._with_throughput(
+            replace(stage, power=self._power(stage, accelerator, spec, provider)), spec, accelerator
+        )
 
     def _stage_model(self, spec: Mapping[str, Any]) -> tuple[Architecture | None, Range | None, Range | None]:
         if "config" in spec:

@@ -32,8 +32,8 @@ def costs(footprints: Sequence[Footprint]) -> Table:
         shown = [show_range(field, value).partition(" (") for field, value in _compared(footprint).items()]
         mark = THIRD_PARTY if is_third_party(footprint) else ""
         rows.append((footprint.name, *(middle for middle, _, _ in shown)))
-        rows.append((f"  {mark}" if mark else "", *(f"({ends}" if ends else "" for _, _, ends in shown)))
-    return Table(("model", "accelerator-hours", "facility energy", "CO2e total", "rental"), tuple(rows))
+        rows.append((mark, *(f"({ends}" if ends else "" for _, _, ends in shown)))
+    return Table(("model", "accelerator-\nhours", "facility\nenergy", "CO2e\ntotal", "rental"), tuple(rows))
 
 
 def quality(footprints: Sequence[Footprint], scores: Scores) -> Table:
@@ -64,7 +64,7 @@ def comparison_numbers(footprints: Sequence[Footprint], scores: Scores) -> Table
     return Table(tuple(columns), tuple(rows))
 
 
-def backtest_rows(backtest: Backtest) -> Table:
+def backtest_rows(backtest: Backtest, organizations: bool = True) -> Table:
     """Published runs for reading, in the order of the data."""
     rows = tuple(
         (
@@ -78,8 +78,9 @@ def backtest_rows(backtest: Backtest) -> Table:
         )
         for row in backtest.rows
     )
-    columns = ("model", "accelerator", "reported", "estimated", "ratio", "inside", "organization")
-    return Table(columns, rows, title="Published runs", right=frozenset({"ratio"}))
+    columns = ("model", "accelerator", "reported", "estimated", "ratio", "in", "organization")
+    last = len(columns) if organizations else -1
+    return Table(columns[:last], tuple(row[:last] for row in rows), right=frozenset({"ratio"}))
 
 
 def backtest_numbers(backtest: Backtest) -> Table:

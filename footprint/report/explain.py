@@ -12,6 +12,7 @@ from footprint.report.wording import (
     exact,
     hardware,
     ledger_by_doubt,
+    once_each,
     place,
     plain,
     show_range,
@@ -28,18 +29,18 @@ _CONSTANTS = {name: value for name, value in vars(units).items() if name.isupper
 def explain(footprint: Footprint, neighbours: Sequence[Neighbour] = (), width: int = 100) -> str:
     """How a footprint came about, as text: steps, ledger, bridge, measured neighbours."""
     lines = [title(footprint), " · ".join(w for w in (hardware(footprint), place(footprint)) if w), ""]
-    lines += derivation(footprint)
+    lines += derivation(footprint, width)
     lines += ["", "Assumptions", ""]
-    lines += [line for a in ledger_by_doubt(footprint) for line in _assumption(a, width)]
+    lines += [line for a, parts in once_each(ledger_by_doubt(footprint)) for line in _assumption(a, parts, width)]
     lines += _section("From the model card's energy to the facility's", bridge(footprint))
-    lines += _section("What the makers published", [f"  {m}: {f}  [{s}]" for m, f, s in stated(footprint)])
+    lines += _section("Published figures", [f"  {m}: {f}  [{s}]" for m, f, s in stated(footprint)])
     lines += _section("Measured configurations nearby", _neighbours(neighbours))
     lines += _section("Notes", [line for note in footprint.notes for line in _wrapped(plain(note), width, "  ")])
     lines += ["", f"footprint {footprint.version}, catalog {footprint.catalog_digest}"]
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
-def derivation(footprint: Footprint) -> list[str]:
+def derivation(footprint: Footprint, width: int = 100) -> list[str]:
     """Every step: its equation, the same with numbers, its value and reference; grouped by part."""
     lines = ["Derivation (mid values)"]
     part: str | None = None
@@ -47,7 +48,7 @@ def derivation(footprint: Footprint) -> list[str]:
         if step.part != part:
             part = step.part
             lines += ["", f"[{plain(part) or 'run'}]"]
-        lines += ["", *_step(step)]
+        lines += ["", *_step(step, width)]
     return lines
 
 
@@ -94,22 +95,23 @@ def bridge(footprint: Footprint) -> list[str]:
     return [f"  {label:<24}{value:>12}   {note}" for label, value, note in rows]
 
 
-def _step(step: Step) -> Iterator[str]:
+def _step(step: Step, width: int) -> Iterator[str]:
     yield f"  {step.equation}"
     indent = "  " + " " * len(step.field)
     yield f"{indent} = {with_numbers(step)}"
     unit = base_unit(step.field)
-    shown = show_range(step.field, Range.exactly(step.value))
-    plainly = f"{exact(step.value)} {unit}".strip()
-    yield f"{indent} = {plainly}" + (f"  ({shown})" if shown.replace(",", "") != plainly.replace(",", "") else "")
+    field = "wall_clock_h" if step.field == "accelerator_hours" else step.field
+    is_scaled = units.scale_for(field, step.value)[1] != unit
+    shown = f"  ({show_range(step.field, Range.exactly(step.value))})" if is_scaled else ""
+    yield f"{indent} = {exact(step.value)} {unit}".rstrip() + shown
     if step.reference:
-        yield f"{indent}   [{plain(step.reference)}]"
+        yield from _wrapped(f"[{plain(step.reference)}]", width, f"{indent}   ")
 
 
-def _assumption(assumption: Assumption, width: int) -> Iterator[str]:
+def _assumption(assumption: Assumption, parts: Sequence[str], width: int) -> Iterator[str]:
     value = show_value(assumption.field, assumption.value)
     yield f"  {plain(assumption.field)} = {value}  [{assumption.origin}]"
-    for text in (assumption.source, assumption.note):
+    for text in ("of " + ", ".join(parts) if parts else "", assumption.source, assumption.note):
         if text:
             yield from _wrapped(plain(text), width, "      ")
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 
 from footprint.report.tables import Cell, Table
+from footprint.units import show, unit_of
 
 Row = Mapping[str, str | int | float | None]
 
@@ -12,20 +14,24 @@ _TOGETHER = {"zones": ("grid_open", "grid_odbl")}
 """Names that users know, and the files over which each is spread."""
 
 _MAIN = {
-    "accelerators": (
-        "id", "name", "vendor", "generation", "memory_gb", "tdp_w", "peak_bf16_dense_tflop_per_s", "launch_price_usd",
-    ),
-    "nodes": ("id", "name", "provider", "accelerator", "accelerator_count", "idle_w", "max_w", "training_w"),
-    "zones": ("zone", "name", "year", "intensity_g_per_kwh", "basis", "scope", "source"),
-    "regions": ("id", "location", "zone", "alternative_zone", "source"),
-    "models": ("id", "name", "family", "organization", "params", "tokens", "accelerator", "source"),
+    "accelerators": ("id", "generation", "memory_gb", "tdp_w", "peak_bf16_dense_tflop_per_s", "name"),
+    "constants": ("id", "low", "mid", "high", "source"),
+    "electricity": ("area", "kind", "period", "electricity_usd_per_kwh", "source"),
+    "facilities": ("operator", "site", "year", "pue", "wue_l_per_kwh", "kind", "source"),
+    "models": ("id", "organization", "params", "active_params", "closed", "source"),
+    "nodes": ("id", "accelerator", "accelerator_count", "idle_w", "max_w", "name"),
     "prices": (
         "provider", "region", "accelerator", "on_demand_usd_per_h", "spot_usd_per_h", "reserved_1y_usd_per_h",
-        "reserved_3y_usd_per_h", "as_of", "instance_type",
+        "reserved_3y_usd_per_h", "as_of",
     ),
-    "facilities": ("operator", "site", "year", "pue", "wue_l_per_kwh", "kind", "source"),
+    "regions": ("id", "location", "zone", "alternative_zone", "source"),
+    "runs": ("id", "params", "tokens", "accelerator", "accelerator_hours", "source"),
+    "scores": ("model_id", "benchmark", "setting", "score", "source"),
+    "sources": ("id", "version", "licence", "what"),
+    "throughput": ("model", "accelerator", "accelerator_count", "precision", "std_causal_mfu", "source"),
+    "zones": ("zone", "name", "year", "intensity_g_per_kwh", "basis", "scope", "source"),
 }  # fmt: skip
-_MOST_COLUMNS = 8
+_MOST_COLUMNS = 6
 
 
 def sources(table: str) -> tuple[str, ...]:
@@ -54,7 +60,7 @@ def brief(table: str, rows: Sequence[Row]) -> Table:
     chosen = tuple(name for name in _MAIN.get(table, known[:_MOST_COLUMNS]) if name in known or not rows)
     body = tuple(tuple(_short(name, row.get(name)) for name in chosen) for row in rows)
     right = frozenset(name for name in chosen if any(isinstance(row.get(name), (int, float)) for row in rows))
-    return Table(chosen, body, right=right)
+    return Table(tuple(map(_header, chosen)), body, right=frozenset(map(_header, right)))
 
 
 def _newest(rows: Sequence[Row]) -> list[Row]:
@@ -67,5 +73,14 @@ def _newest(rows: Sequence[Row]) -> list[Row]:
 
 
 def _short(name: str, cell: Cell) -> Cell:
-    """A year is no quantity: it has no thousands."""
-    return str(cell) if name == "year" and cell is not None else cell
+    """A year has no thousands, a count of parameters has a B."""
+    if name == "year" and cell is not None:
+        return str(cell)
+    if isinstance(cell, (int, float)) and abs(cell) >= 1e6 and unit_of(name) == "":
+        return show(name, cell)
+    return cell
+
+
+def _header(name: str) -> str:
+    """A column's name over several short lines: 'on demand / usd per h'."""
+    return textwrap.fill(name.replace("_", " "), 8, break_long_words=False)

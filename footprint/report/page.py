@@ -152,7 +152,7 @@ def _others(footprint: Footprint) -> Table:
 def _stated(footprint: Footprint) -> str:
     rows = tuple(stated(footprint))
     columns = ("model", "figures", "source")
-    return "<h2>What its makers published</h2>\n" + tables.as_html(Table(columns, rows)) if rows else ""
+    return "<h2>Published figures</h2>\n" + tables.as_html(Table(columns, rows)) if rows else ""
 
 
 def _bars(footprint: Footprint) -> str:

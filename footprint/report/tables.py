@@ -107,7 +107,9 @@ def show_cell(cell: Cell) -> str:
         return "yes" if cell else "no"
     if isinstance(cell, str):
         return plain(cell)
-    return f"{cell:,.6g}" if 1e-4 <= abs(cell) < 1e6 or cell == 0 else f"{cell:.4g}"
+    if 1e5 <= abs(cell) < 1e12:
+        return f"{cell:,.0f}"
+    return f"{cell:,.6g}" if 1e-4 <= abs(cell) < 1e5 or cell == 0 else f"{cell:.4g}"
 
 
 def escape_latex(text: str) -> str:

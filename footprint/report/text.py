@@ -16,6 +16,7 @@ from footprint.report.wording import (
     hardware,
     is_third_party,
     ledger_by_doubt,
+    once_each,
     origin_of,
     place,
     plain,
@@ -80,9 +81,11 @@ def _run(footprint: Footprint) -> RenderableType:
     at = f"on {next(iter(counts)):,} accelerators" if len(counts) == 1 and None not in counts else ""
     rows: list[tuple[Cell, ...]] = [
         ("Accelerator-hours", show_range("accelerator_hours", usage.accelerator_hours), ""),
-        ("Duration", show_days(usage.wall_clock_h), at if usage.wall_clock_h else "give a count to know it"),
         ("Training FLOP", show_range("training_flop", usage.training_flop), ""),
     ]
+    if not footprint.parts:
+        hint = at if usage.wall_clock_h else "give a count to know it"
+        rows.insert(1, ("Duration", show_days(usage.wall_clock_h), hint))
     if usage.coverage_share is not None:
         rows.append(("Measured share", show_range("coverage_share", Range.exactly(usage.coverage_share)), ""))
     return grid(Table(("", " ", "  "), tuple(rows)))
@@ -133,7 +136,7 @@ def _stated(footprint: Footprint) -> list[RenderableType]:
     rows = stated(footprint)
     if not rows or footprint.parts:
         return []
-    return [grid(Table(("its makers published", "", " "), tuple(rows[:MAX_STATED]))), Text()]
+    return [grid(Table(("published figures", "", " "), tuple(rows[:MAX_STATED]))), Text()]
 
 
 def _drivers(footprint: Footprint) -> list[RenderableType]:
@@ -174,7 +177,7 @@ def bars(sensitivities: list[Sensitivity], most: int = 6) -> RenderableType:
 
 
 def _ledger(footprint: Footprint, room: int) -> list[RenderableType]:
-    ledger = ledger_by_doubt(footprint)
+    ledger = [a for a, _ in once_each(ledger_by_doubt(footprint))]
     if not ledger:
         return []
     shown = ledger if len(ledger) <= room else ledger[: room - 1]

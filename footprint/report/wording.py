@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from footprint.units import H_PER_DAY, round_to, scale_for, show, show_number, significant_digits, unit_of
 from footprint.values import Assumption, Footprint, Impact, Range
 
 UNKNOWN = "not known"
 THIRD_PARTY = "third-party estimate"
+
+_LEAST_DIGITS = {"pue": 3}
+"""What is read as the part above one needs a digit more."""
 
 DERIVED_FIRST = ("default", "modelled", "catalog", "measured", "given")
 """The ledger's order for readers: what to doubt first stands first."""
@@ -99,7 +102,9 @@ def show_range(field: str, value: Range | None, bounds: bool = True) -> str:
     """'29 GWh (24 – 35)': the mid with its unit, the interval in the same unit, digits that it supports."""
     if value is None:
         return UNKNOWN
-    digits = significant_digits(value.low, value.mid, value.high)
+    if value.low == value.high == 0:
+        return f"0 {base_unit(field)}".rstrip()
+    digits = max(_LEAST_DIGITS.get(field, 0), significant_digits(value.low, value.mid, value.high))
     # A count of hours is named without its unit; a dimensionless count has its own ladder in `show`.
     unit_field = "wall_clock_h" if field == "accelerator_hours" else field
     middle = show(unit_field, value.mid, digits)
@@ -139,7 +144,7 @@ def show_value(field: str, value: Range | float | str | None) -> str:
 def exact(value: float, digits: int = 6) -> str:
     """A number with enough digits to recompute by hand, without trailing zeros."""
     rounded = round_to(value, digits)
-    if rounded and (abs(rounded) >= 1e15 or abs(rounded) < 1e-4):
+    if rounded and (abs(rounded) >= 1e12 or abs(rounded) < 1e-4):
         mantissa, exponent = f"{rounded:.{digits - 1}e}".split("e")
         return f"{_trimmed(mantissa)}e{int(exponent)}"
     return _trimmed(f"{rounded:,.{digits}f}")
@@ -186,6 +191,18 @@ def place(footprint: Footprint) -> str:
 def ledger_by_doubt(footprint: Footprint) -> list[Assumption]:
     """Assumptions, the least certain origins first."""
     return sorted(footprint.ledger, key=lambda a: DERIVED_FIRST.index(a.origin) if a.origin in DERIVED_FIRST else 0)
+
+
+def once_each(ledger: Iterable[Assumption]) -> list[tuple[Assumption, tuple[str, ...]]]:
+    """What several stages or models share stands once, under the field's own name, with those that share it."""
+    alike: dict[tuple[object, ...], list[Assumption]] = {}
+    for a in ledger:
+        alike.setdefault((a.field.rsplit(".", 1)[-1], a.value, a.origin, a.source, a.note), []).append(a)
+    found = []
+    for key, same in alike.items():
+        shared = tuple(a.field.rsplit(".", 1)[0] for a in same if "." in a.field) if len(same) > 1 else ()
+        found.append((replace(same[0], field=str(key[0])) if len(same) > 1 else same[0], shared))
+    return found
 
 
 def origin_of(footprint: Footprint, field: str) -> str:

@@ -4,7 +4,8 @@ Two layers. Steady throughput: weighted least absolute deviations of log MFU on 
 experts, precision and size, over the best measured configuration per source, model, accelerator, count,
 length and precision, each source weighted by 1/sqrt(its rows), validated by leaving sources out. Whole
 run: the share of that throughput which published runs kept, by the software of their time, each
-organization weighted by 1/sqrt(its runs), validated by leaving organizations out. What is left out of the fit stands in `data/fit_exclusions.csv` with its reason.
+organization weighted by 1/sqrt(its runs), validated by leaving organizations out. What is left out of the
+fit stands in `data/fit_exclusions.csv` with its reason.
 
 References
 ----------
@@ -25,6 +26,7 @@ from numpy.typing import NDArray
 
 from footprint.catalog import Catalog, open_catalog
 from footprint.throughput.rule import MATURE_SOFTWARE, generation_of
+from footprint.values import Range
 
 Array = NDArray[np.float64]
 
@@ -50,7 +52,8 @@ class Rows:
 
     def without(self, group: str) -> NDArray[np.bool_]:
         """Which rows belong to other groups."""
-        return np.array(self.group) != group
+        others: NDArray[np.bool_] = np.array(self.group) != group
+        return others
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +207,8 @@ def fit(rows: Rows, keep: NDArray[np.bool_] | None = None) -> Array:
         design, target, base_weight = design[keep], target[keep], base_weight[keep]
     penalty = np.eye(design.shape[1]) * RIDGE
     penalty[0, 0] = 0.0
-    weight = base_weight
-    coefficients = np.zeros(design.shape[1])
+    weight: Any = base_weight
+    coefficients: Array = np.zeros(design.shape[1])
     for _ in range(REWEIGHTINGS):
         coefficients = np.linalg.solve(design.T @ (design * weight[:, None]) + penalty, design.T @ (weight * target))
         weight = base_weight * 0.2 / np.maximum(np.abs(target - design @ coefficients), SMALL_RESIDUAL)
@@ -247,13 +250,11 @@ def calibrate(catalog: Catalog) -> tuple[list[dict[str, str]], list[str]]:
     by_source, by_organization = unseen(steady), unseen(kept_rows)
     kept, early = (float(x) for x in np.exp(fit(kept_rows)))
     goodput = goodput_shares(catalog)
-    useful = [float(q) for q in np.quantile(goodput, [0.05, 0.5, 0.95])]
-    error = [float(quantile(by_organization.residual, by_organization.weight, q)) for q in (0.05, 0.95)]
-    run_low = -np.sqrt(max(error[0] ** 2 - np.log(useful[0] / useful[1]) ** 2, 0.0))
-    run_high = np.sqrt(max(error[1] ** 2 - np.log(useful[2] / useful[1]) ** 2, 0.0))
+    useful = _useful(goodput)
     names = terms_of(catalog)
     generations = coefficients[[i for i, n in enumerate(names) if n.startswith("generation:")]]
     between = float(np.sqrt(np.mean(np.append(generations, 0.0) ** 2)))
+    run_error = _run_error(by_organization.residual, by_organization.weight, useful)
     measured = f"{len(steady.log_mfu)} measured configurations of {len(set(steady.group))} sources"
     published = f"{len(runs.log_mfu)} published runs of {len(set(runs.group))} organizations"
     rows = [_row(n, 1, float(np.exp(c)), 1, measured) for n, c in zip(names, coefficients, strict=True)]
@@ -261,22 +262,59 @@ def calibrate(catalog: Catalog) -> tuple[list[dict[str, str]], list[str]]:
     rows += [
         _row("params_knee", 1, PARAMS_KNEE, 1, "where the effect of size changes"),
         _row("params_bound", PARAMS_LOW, PARAMS_KNEE, PARAMS_HIGH, "size has no further effect outside"),
-        _row("goodput", *useful, f"{len(goodput)} published runs that state both MFU"),
-        _row("production", 1, kept / useful[1], 1, published),
+        _row("goodput", useful.low, useful.mid, useful.high, f"{len(goodput)} published runs that state both MFU"),
+        _row("production", 1, kept / useful.mid, 1, published),
         _row("software_before_2023", 1, early, 1, published),
-        _row("run_error", float(np.exp(run_low)), 1.0, float(np.exp(run_high)), f"{published}, each unseen"),
+        _row("run_error", run_error.low, 1.0, run_error.high, f"{published}, each unseen"),
         _row("unmeasured_generation", float(np.exp(-between)), 1.0, float(np.exp(between)), measured),
         _row("ceiling", 1, _ceiling(catalog), 1, "largest measured share of a dense peak"),
     ]
+    ends = [float(np.exp(-quantile(by_organization.residual, by_organization.weight, q))) for q in (0.95, 0.05)]
     return rows, [
         f"steady throughput, unseen sources ({measured}): median {by_source.median():.1%}, "
         f"90th percentile x{by_source.p90():.2f}",
         f"whole-run hours, unseen organizations ({published}): median {by_organization.median():.1%}, "
         f"90th percentile x{by_organization.p90():.2f}",
-        f"share of tuned throughput kept over a whole run: {kept:.3f} (goodput {useful[1]:.3f}), "
+        f"share of tuned throughput kept over a whole run: {kept:.3f} (goodput {useful.mid:.3f}), "
         f"times {early:.3f} before {MATURE_SOFTWARE}",
-        f"90 % interval of hours: x{np.exp(-error[1]):.2f} to x{np.exp(-error[0]):.2f} of the mid",
+        f"90 % interval of hours: x{ends[0]:.2f} to x{ends[1]:.2f} of the mid",
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """The whole-run layer as fitted without one organization, over the shipped one."""
+
+    kept_ratio: float
+    early_kept_ratio: float
+    run_error: Range
+
+
+def without_each_organization(catalog: Catalog) -> dict[str, Unseen]:
+    """What the rule would be had each organization's runs not been known; '' for one that has none in the fit."""
+    runs = run_layer(catalog)
+    kept_rows = kept_layer(catalog, runs, fit(steady_layer(catalog)))
+    errors, whole = unseen(kept_rows), fit(kept_rows)
+    useful = _useful(goodput_shares(catalog))
+    found = {"": Unseen(1.0, 1.0, _run_error(errors.residual, errors.weight, useful))}
+    for organization in sorted(set(kept_rows.group)):
+        others = kept_rows.without(organization)
+        shift = fit(kept_rows, others) - whole
+        error = _run_error(errors.residual[others], errors.weight[others], useful)
+        found[organization] = Unseen(float(np.exp(shift[0])), float(np.exp(shift.sum())), error)
+    return found
+
+
+def _useful(goodput: Array) -> Range:
+    return Range(*(float(q) for q in np.quantile(goodput, [0.05, 0.5, 0.95])))
+
+
+def _run_error(residual: Array, weight: Array, useful: Range) -> Range:
+    """The part of the whole-run error that goodput's own range does not hold, in quadrature on the log scale."""
+    below, above = (quantile(residual, weight, q) for q in (0.05, 0.95))
+    low = max(below**2 - np.log(useful.low / useful.mid) ** 2, 0.0) ** 0.5
+    high = max(above**2 - np.log(useful.high / useful.mid) ** 2, 0.0) ** 0.5
+    return Range(float(np.exp(-low)), 1.0, float(np.exp(high)))
 
 
 def _ceiling(catalog: Catalog) -> float:

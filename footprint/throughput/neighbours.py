@@ -27,7 +27,13 @@ def nearest(
     found: dict[tuple[str, str], tuple[float, Neighbour]] = {}
     for row in catalog.rows("throughput"):
         mfu, params = row["std_causal_mfu"], row["active_params"] or row["params"]
-        if row["best"] != "yes" or row["mode"] != "pretrain" or not mfu or not params or row["provenance"] == "recalled":
+        if (
+            row["best"] != "yes"
+            or row["mode"] != "pretrain"
+            or not mfu
+            or not params
+            or row["provenance"] == "recalled"
+        ):
             continue
         device = str(row["accelerator"])
         away = abs(math.log2(float(params) / active_params))
@@ -40,14 +46,17 @@ def nearest(
             away += abs(math.log2(float(row["seq_len"]) / seq_len)) / 2
         key = (str(row["source_id"]), str(row["model"]))
         if key not in found or away < found[key][0]:
-            found[key] = away, Neighbour(
-                model=str(row["model"]),
-                accelerator=device,
-                accelerator_count=int(float(row["accelerator_count"] or 0)),
-                seq_len=int(float(row["seq_len"] or 0)),
-                precision=str(row["precision"]),
-                mfu=float(mfu),
-                source=str(row["source"]),
-                distance_ratio=away,
+            found[key] = (
+                away,
+                Neighbour(
+                    model=str(row["model"]),
+                    accelerator=device,
+                    accelerator_count=int(float(row["accelerator_count"] or 0)),
+                    seq_len=int(float(row["seq_len"] or 0)),
+                    precision=str(row["precision"]),
+                    mfu=float(mfu),
+                    source=str(row["source"]),
+                    distance_ratio=away,
+                ),
             )
     return tuple(neighbour for _, neighbour in sorted(found.values(), key=lambda pair: pair[0])[:most])

@@ -102,8 +102,8 @@ def predict(
 ) -> tuple[Quantity, Throughput]:
     """MFU of a production run: its mid for `active_params` (array or float) and the ranges around the first value.
 
-    `year` is when it trains; None is now. The mid is the tuned vendor tables' MFU times the share of it that organizations other than the tables'
-    authors reached; the range is how far such estimates were off on organizations not used to make them.
+    `year` is when it trains; None is now. The mid is the tuned tables' MFU times the share of it that published
+    runs reached; the range is how far such estimates were off on organizations not used to make them.
     """
     rule = Rule(catalog)
     generation = generation_of(accelerator)
@@ -124,9 +124,7 @@ def predict(
         low, high = _wider(low, wider.low), _wider(high, wider.high)
         note = f"no training throughput of {generation} devices was measured nearby: the range is wider"
     mfu = Range(first * low, first, max(first, min(ceiling, first * high)))
-    return mid, Throughput(
-        mfu, rule.known("goodput"), catalog.constant("generation_mfu"), measured, note
-    )
+    return mid, Throughput(mfu, rule.known("goodput"), catalog.constant("generation_mfu"), measured, note)
 
 
 def _wider(ratio: float, other: float) -> float:
