@@ -23,11 +23,12 @@ class FootprintError(Exception):
 
 
 class InputError(FootprintError, ValueError):
-    """A given value is impossible, malformed or contradicts another."""
+    """A given value is impossible, malformed or contradicts another; a value of None is one that is missing."""
 
     def __init__(self, field: str, value: object, bound: str, fix: str) -> None:
         self.field, self.value, self.bound, self.fix = field, value, bound, fix
-        super().__init__(f"{field} = {_quoted(value)}: {bound}; {fix}")
+        told = field if value is None else f"{field} = {_quoted(value)}"
+        super().__init__(f"{told}: {bound}; {fix}")
 
 
 class UnknownName(InputError, LookupError):

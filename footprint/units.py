@@ -101,7 +101,7 @@ def round_to(value: float, digits: int) -> float:
 
 _LADDERS: dict[str, tuple[tuple[float, str], ...]] = {
     "_kwh": ((1e9, "TWh"), (1e6, "GWh"), (1e3, "MWh"), (1.0, "kWh"), (1e-3, "Wh")),
-    "_kgco2e": ((1e6, "ktCO2e"), (1e3, "tCO2e"), (1.0, "kgCO2e"), (1e-3, "gCO2e")),
+    "_kgco2e": ((1e9, "MtCO2e"), (1e3, "tCO2e"), (1.0, "kgCO2e"), (1e-3, "gCO2e")),
     "_l": ((1e6, "million L"), (1e3, "thousand L"), (1.0, "L")),
     "_usd": ((1e9, "billion USD"), (1e6, "million USD"), (1e3, "thousand USD"), (1.0, "USD")),
     "_h": ((1e6, "M h"), (1e3, "k h"), (1.0, "h")),

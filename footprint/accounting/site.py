@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from footprint.accounting import grid
 from footprint.catalog import Catalog, Row
 from footprint.derivation import Derivation
-from footprint.errors import InputError
+from footprint.errors import InputError, UnknownName
 from footprint.formulas import cost
 from footprint.values import Accelerator, Assumption, Range, Rates, Site
 
@@ -76,6 +76,10 @@ class _Builder:
         self.ledger: list[Assumption] = []
         self.notes: list[str] = []
         self.region: Row | None = catalog.region(words.region) if words.region else None
+        if words.provider is not None:
+            sellers = {str(row["provider"]) for row in catalog.rows("prices")}
+            if words.provider not in sellers:
+                raise UnknownName("provider", words.provider, sellers, "see: footprint catalog prices")
         self.place = self._place()
 
     def build(self, accelerators: Sequence[Accelerator]) -> Site:

@@ -52,6 +52,7 @@ def backtest(
                 comparison.backtest_skipped(result),
             ],
             out,
+            cut="model",
         )
     else:
         output.show_table(comparison.backtest_rows(result), name, out)

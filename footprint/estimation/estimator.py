@@ -130,7 +130,7 @@ def _line(stage: Stage, done: Work | None, known_hours: Quantity, calculate: Cal
     mfu: Quantity = stage.mfu
     if hours is None:
         if done is None:
-            raise InputError("tokens", "nothing", f"is missing for stage {stage.name}", "give --tokens or --flop")
+            raise InputError("tokens", None, f"is missing for stage {stage.name}", "give --tokens or --flop")
         hours = calculate(
             energy.accelerator_hours, part=part, dense_flop=done.dense_flop, generation_flop=done.generation_flop,
             peak_flop_per_s=stage.peak_flop_per_s, mfu=stage.mfu, generation_mfu=stage.generation_mfu,
@@ -162,7 +162,7 @@ def _line(stage: Stage, done: Work | None, known_hours: Quantity, calculate: Cal
         wall_clock_h=None
         if stage.accelerator_count is None
         else calculate(
-            energy.wall_clock_h, part=part, accelerator_hours=hours, accelerator_count=float(stage.accelerator_count)
+            energy.wall_clock_h, part=part, accelerator_hours=hours, accelerator_count=stage.accelerator_count
         ),
         training_flop=None if done is None else done.dense_flop + done.generation_flop,
         tokens=None if stage.tokens is None else _times(stage.tokens, stage.repeats_count),

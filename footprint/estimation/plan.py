@@ -124,8 +124,8 @@ class _Builder:
         third_party = bool(self.preset and self.preset["closed"] == "yes")
         if third_party:
             self.notes.append(f"{self.name}: its makers publish no compute; this is a third-party estimate")
-        if self.preset and self.preset["note"]:
-            self.notes.append(f"{self.name}: {self.preset['note']}")
+        if self.preset and self.preset["caution"]:
+            self.notes.append(str(self.preset["caution"]))
         plan = Plan(
             name=self.name,
             stages=stages,
@@ -191,6 +191,8 @@ class _Builder:
 
     def _specs(self) -> list[dict[str, Any]]:
         words = self.words
+        if {"flop", "params", "tokens"} <= set(words):
+            raise InputError("flop", words["flop"], "contradicts params with tokens", "give the one or the other")
         common = {k: words[k] for k in ("accelerator", "count", "precision", "optimizer", "batch_tokens") if k in words}
         if "stages" in words:
             stages = words["stages"]
@@ -271,7 +273,7 @@ class _Builder:
             batch_tokens=read.quantity("batch_tokens", spec["batch_tokens"]) if "batch_tokens" in spec else None,
             training_flop=read.ranged("flop", spec["flop"]) if "flop" in spec else None,
             accelerator_hours=self._stage_range(spec, "accelerator_hours"),
-            optimizer=str(spec.get("optimizer", "adamw")),
+            optimizer=str(self.catalog.optimizer(str(spec.get("optimizer", "adamw")))["id"]),
             reference_passes_count=read.quantity("reference_passes", spec.get("reference_passes", _passes(kind)), 0.0),
             teacher_params=self._stage_range(spec, "teacher_params"),
             reward_params=self._stage_range(spec, "reward_params"),
@@ -300,7 +302,7 @@ class _Builder:
     def _accelerator(self, spec: Mapping[str, Any]) -> Accelerator:
         name = spec.get("accelerator")
         if name is None:
-            raise InputError("accelerator", "nothing", "is missing", "give one, such as --accelerator h100-sxm")
+            raise InputError("accelerator", None, "is missing", "give one, such as --accelerator h100-sxm")
         return self.catalog.accelerator(str(name))
 
     def _precision(self, spec: Mapping[str, Any], accelerator: Accelerator) -> str:
@@ -324,7 +326,7 @@ class _Builder:
         if not known and self.words.get("accelerator_hours") is None:
             missing = "tokens" if stage.params else "params"
             fix = f"give --{missing}, or --flop, or --accelerator-hours"
-            raise InputError(missing, "nothing", f"is missing for stage {stage.name}", fix)
+            raise InputError(missing, None, f"is missing for stage {stage.name}", fix)
 
     def _with_throughput(self, stage: Stage, spec: Mapping[str, Any], accelerator: Accelerator) -> Stage:
         active = stage.active_params.mid if stage.active_params else self._size_from_flop(stage)

@@ -11,7 +11,7 @@ from footprint.errors import InputError
 from footprint.estimation import architecture as shape
 from footprint.formulas import compute, memory
 from footprint.units import BYTES_PER_GIB, Quantity
-from footprint.values import Stage
+from footprint.values import Range, Stage
 
 UPDATING = ("pretrain", "long-context", "anneal", "sft", "reward", "preference", "rl", "distillation", "lora")
 """Kinds whose compute goes into parameter updates."""
@@ -137,14 +137,10 @@ def check_memory(stage: Stage, catalog: Catalog) -> None:
     """
     if stage.accelerator_count is None or stage.params is None or stage.kind == "evaluation":
         return
-    device = catalog.accelerator(stage.accelerator)
-    need = required_bytes(stage, catalog)
-    usable = catalog.constant("usable_memory_share").high
-    smallest = int(
-        memory.smallest_count(total_bytes=need, memory_bytes=device.memory_gb * BYTES_PER_GIB, usable_share=usable)
-    )
+    smallest = int(smallest_count(stage, catalog))
     if smallest <= stage.accelerator_count:
         return
+    device, need = catalog.accelerator(stage.accelerator), required_bytes(stage, catalog)
     if smallest > device.per_node > 1:
         smallest = math.ceil(smallest / device.per_node) * device.per_node
     raise InputError(
@@ -155,12 +151,22 @@ def check_memory(stage: Stage, catalog: Catalog) -> None:
     )  # fmt: skip
 
 
-def required_bytes(stage: Stage, catalog: Catalog) -> float:
+def smallest_count(stage: Stage, catalog: Catalog) -> Quantity:
+    """The fewest devices that could hold a stage; `params` may be a range, a number or an array of scenarios."""
+    device = catalog.accelerator(stage.accelerator)
+    return memory.smallest_count(
+        total_bytes=required_bytes(stage, catalog),
+        memory_bytes=device.memory_gb * BYTES_PER_GIB,
+        usable_share=catalog.constant("usable_memory_share").high,
+    )
+
+
+def required_bytes(stage: Stage, catalog: Catalog) -> Quantity:
     """Bytes over all devices together: states, and activations of one sequence where the architecture is known."""
     bytes_of = catalog.optimizer(stage.optimizer)
     weights = float(bytes_of["weights_bytes"])  # type: ignore[arg-type]
     training = stage.kind not in ("synthetic", "evaluation", "lora")
-    total = stage.params.mid if stage.params else 0.0
+    total = stage.params.mid if isinstance(stage.params, Range) else stage.params
     need = memory.state_bytes(
         params=total,
         weights_bytes=weights,
@@ -169,10 +175,10 @@ def required_bytes(stage: Stage, catalog: Catalog) -> float:
     )
     arch = stage.architecture
     if arch is None or stage.seq_len is None or not training:
-        return float(need)
+        return need
     working = memory.activation_bytes(
         n_layers=arch.n_layers, d_model=arch.d_model, ffn_dim=shape.ffn_dim(arch), seq_len=stage.seq_len,
         sequences_count=1,
     )  # fmt: skip
     logits = memory.logits_bytes(seq_len=stage.seq_len, sequences_count=1, d_model=arch.d_model, vocab=arch.vocab)
-    return float(need + max(working, logits))
+    return need + max(working, logits)

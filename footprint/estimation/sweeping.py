@@ -16,6 +16,7 @@ from footprint.derivation import Plain
 from footprint.errors import InputError
 from footprint.estimation.estimator import plan_usage
 from footprint.estimation.plan import drafts
+from footprint.estimation.stages import smallest_count
 from footprint.estimation.words import STAGE_SETTINGS, bounds, settings
 from footprint.throughput import rule
 from footprint.uncertainty import mids
@@ -47,7 +48,7 @@ OUTPUTS: dict[str, Callable[[Footprint], Any]] = {
 
 
 def sweep_frame(words: Mapping[str, Any], catalog: Catalog) -> pd.DataFrame:
-    """One row a scenario; mids only. The plan must have one stage.
+    """One row a scenario; mids only, and whether it fits in memory. The plan must have one stage.
 
     Raises
     ------
@@ -58,7 +59,7 @@ def sweep_frame(words: Mapping[str, Any], catalog: Catalog) -> pd.DataFrame:
 
     swept, single = _split(words)
     if not swept:
-        raise InputError("sweep", "nothing", "has no word with several values", "give a list, such as count=[64, 128]")
+        raise InputError("sweep", None, "has no word with several values", "give a list, such as count=[64, 128]")
     _, (draft, *others) = drafts(single.pop("model", None), single, catalog)
     if others or len(draft.plan.stages) != 1:
         raise InputError("sweep", draft.plan.name, "has several stages", "sweep one stage: give --tokens")
@@ -72,7 +73,10 @@ def sweep_frame(words: Mapping[str, Any], catalog: Catalog) -> pd.DataFrame:
     calculate = Plain()
     usage = plan_usage(plan, calculate)
     found = assessor.footprint("sweep", usage, site, assessor.assess(usage, site, calculate))
-    return pd.DataFrame({**swept, **_columns(found, len(next(iter(swept.values()))))})
+    columns = _columns(found, len(next(iter(swept.values()))))
+    if stage.accelerator_count is not None and stage.params is not None:
+        columns["fits_memory"] = smallest_count(stage, catalog) <= stage.accelerator_count
+    return pd.DataFrame({**swept, **columns})
 
 
 def _split(words: Mapping[str, Any]) -> tuple[dict[str, Array], dict[str, Any]]:
@@ -140,12 +144,24 @@ def _with_scenarios(
         moe = bool(np.any(np.asarray(active) < np.asarray(changes.get("params", stage.params))))
         device = catalog.accelerator(stage.accelerator)
         changes["mfu"], _ = rule.predict(device, stage.precision, active, moe, year, catalog)
-    power_changes: dict[str, Any] = {k: v for k, v in swept.items() if hasattr(stage.power, k)}
-    if power_changes and isinstance(stage.power, Power):
-        changes["power"] = replace(stage.power, **power_changes)
+    changes["power"] = _power_with_scenarios(replace(stage, **changes), swept, single, catalog)
     return replace(stage, **changes)
 
 
-def _columns(found: Footprint, rows: int) -> dict[str, Array]:
+def _power_with_scenarios(
+    stage: Stage, swept: Mapping[str, Array], single: Mapping[str, Any], catalog: Catalog
+) -> Power | None:
+    """Swept watts and loads; beyond one node every scenario has its network."""
+    power = stage.power
+    if power is None:
+        return None
+    changes: dict[str, Any] = {k: v for k, v in swept.items() if hasattr(power, k)}
+    if "count" in swept and "network_w" not in swept and "network_w" not in single["settings"]:
+        per_node = catalog.accelerator(stage.accelerator).per_node
+        changes["network_w"] = np.where(swept["count"] <= per_node, 0.0, catalog.constant("network_w").mid)
+    return replace(power, **changes)
+
+
+def _columns(found: Footprint, rows: int) -> dict[str, Any]:
     columns = {name: value(found) for name, value in OUTPUTS.items()}
     return {name: np.broadcast_to(np.asarray(v, float), (rows,)) for name, v in columns.items() if v is not None}

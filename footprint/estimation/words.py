@@ -96,11 +96,11 @@ def ranged(field: str, value: Any) -> Range:
     """A range within what its field can be: shares up to 1, PUE from 1, nothing below zero."""
     low, mid, high = read_range(value, field)
     floor, ceiling = bounds(field)
-    for end in (low, high):
-        if end < floor or (end == floor == 0 and _must_be_positive(field)):
-            raise InputError(field, value, f"must be {'above' if floor == 0 else 'at least'} {floor:g}", "correct it")
-        if end > ceiling:
-            raise InputError(field, value, f"must be at most {ceiling:g}", "correct it")
+    if low < floor or (low == floor == 0 and _must_be_positive(field)):
+        bound = "above" if floor == 0 else "at least"
+        raise InputError(field, value, f"must be {bound} {floor:g}", f"give a value {bound} {floor:g}")
+    if high > ceiling:
+        raise InputError(field, value, f"must be at most {ceiling:g}", f"give a value from {floor:g} to {ceiling:g}")
     return Range(low, mid, high)
 
 

@@ -16,7 +16,7 @@ from footprint.values import Backtest, BacktestRow, Range
 
 # Okabe and Ito's palette, told apart with any colour vision; the marker tells kinds apart a second time.
 _KINDS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
-    ("NVIDIA Volta and older", ("v100", "p100", "k80", "t4"), "#999999", "x"),
+    ("NVIDIA V100, T4 and older", ("v100", "p100", "k80", "t4"), "#999999", "x"),
     ("NVIDIA Ampere", ("a100", "a800", "a40", "a6000"), "#0072B2", "circle"),
     ("NVIDIA Hopper", ("h100", "h200", "h800", "h20", "gh200"), "#D55E00", "square"),
     ("NVIDIA Blackwell", ("b200", "b300", "gb200", "gb300"), "#CC79A7", "star"),

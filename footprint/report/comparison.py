@@ -33,7 +33,7 @@ def costs(footprints: Sequence[Footprint]) -> Table:
         mark = THIRD_PARTY if is_third_party(footprint) else ""
         rows.append((footprint.name, *(middle for middle, _, _ in shown)))
         rows.append((mark, *(f"({ends}" if ends else "" for _, _, ends in shown)))
-    return Table(("model", "accelerator-\nhours", "facility\nenergy", "CO2e\ntotal", "rental"), tuple(rows))
+    return Table(("model", "accel.\nhours", "facility\nenergy", "CO2e\ntotal", "rental"), tuple(rows))
 
 
 def quality(footprints: Sequence[Footprint], scores: Scores) -> Table:

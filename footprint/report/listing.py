@@ -27,7 +27,7 @@ _MAIN = {
     "regions": ("id", "location", "zone", "alternative_zone", "source"),
     "runs": ("id", "params", "tokens", "accelerator", "accelerator_hours", "source"),
     "scores": ("model_id", "benchmark", "setting", "score", "source"),
-    "sources": ("id", "version", "licence", "what"),
+    "sources": ("id", "what"),
     "throughput": ("model", "accelerator", "accelerator_count", "precision", "std_causal_mfu", "source"),
     "zones": ("zone", "name", "year", "intensity_g_per_kwh", "basis", "scope", "source"),
 }  # fmt: skip

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields, is_dataclass
+from dataclasses import Field, fields, is_dataclass
 from typing import Any
 
 SCHEMA_VERSION = 1
 """Raised when a key of the JSON is renamed, removed or changes its meaning; not when one is added."""
 
+_PAIRS = "tuple[tuple[str,"
+
 
 def to_plain(value: Any) -> Any:
-    """Dictionaries, lists, numbers and strings. Tuples of (name, value) pairs become objects."""
+    """Dictionaries, lists, numbers and strings. A field of (name, value) pairs becomes an object."""
     if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: to_plain(getattr(value, f.name)) for f in fields(value)}
-    if isinstance(value, tuple):
-        if value and all(_is_pair(item) for item in value):
-            return {name: to_plain(item) for name, item in value}
-        return [to_plain(item) for item in value]
-    return value
+        return {f.name: _field(f, getattr(value, f.name)) for f in fields(value)}
+    return [to_plain(item) for item in value] if isinstance(value, tuple) else value
 
 
 def to_dict(value: Any) -> dict[str, Any]:
@@ -31,5 +29,5 @@ def to_json(value: Any) -> str:
     return json.dumps(to_dict(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _is_pair(item: Any) -> bool:
-    return isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], str)
+def _field(field: Field[Any], value: Any) -> Any:
+    return dict(value) if str(field.type).startswith(_PAIRS) and value is not None else to_plain(value)

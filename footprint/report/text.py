@@ -36,6 +36,12 @@ _CONVENTION_FIELDS = (
     "facility_energy_kwh", "operational_location_kgco2e", "operational_market_kgco2e",
     "onsite_water_l", "offsite_water_l", "electricity_usd",
 )  # fmt: skip
+_SHORT = {
+    "facility_energy_kwh": "Energy",
+    "operational_location_kgco2e": "CO2e location",
+    "operational_market_kgco2e": "CO2e market",
+    "electricity_usd": "Electricity",
+}
 _DRIVERS = {
     "mfu": "MFU",
     "goodput": "Goodput",
@@ -96,7 +102,7 @@ def _by_convention(footprint: Footprint) -> RenderableType:
     rows: list[tuple[Cell, ...]] = []
     for field in _CONVENTION_FIELDS:
         pair = [values[field, convention] for convention in ("facility", "model-card")]
-        label = "Energy" if field == "facility_energy_kwh" else pair[0].label
+        label = _SHORT.get(field, pair[0].label)
         rows.append((label, *(show_range(field, entry.value) for entry in pair)))
     return grid(Table(("by convention", "facility", "model-card"), tuple(rows)))
 

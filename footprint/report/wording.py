@@ -15,6 +15,9 @@ THIRD_PARTY = "third-party estimate"
 _LEAST_DIGITS = {"pue": 3}
 """What is read as the part above one needs a digit more."""
 
+_NEXT_TO_NOTHING = 0.01
+"""Below this share of the mid, a low end is told as a bound."""
+
 DERIVED_FIRST = ("default", "modelled", "catalog", "measured", "given")
 """The ledger's order for readers: what to doubt first stands first."""
 
@@ -114,6 +117,8 @@ def show_range(field: str, value: Range | None, bounds: bool = True) -> str:
         return f"{middle} ({show(unit_field, value.low, digits)} – {show(unit_field, value.high, digits)})"
     divisor, _ = scale_for(unit_field, value.mid)
     low, high = (_exponent(show_number(end / divisor, digits)) for end in (value.low, value.high))
+    if 0 < value.low < abs(value.mid) * _NEXT_TO_NOTHING:
+        low = f"< {_exponent(show_number(value.mid * _NEXT_TO_NOTHING / divisor, 1))}"
     return f"{_exponent(middle)} ({low} – {high})"
 
 

@@ -95,9 +95,7 @@ def footprint(name: str = "llama-3.1-405b", third_party: bool = False) -> Footpr
         rental_reserved_3y_usd=Range(60e6, 71e6, 80e6),
         ownership_usd=Range(40e6, 52e6, 71e6),
         sci_kgco2e_per_token=Range(6.6e-7, 8e-7, 9.7e-7),
-        plan=Plan(
-            name=name, stages=(stage,), model="llama-3.1-405b", organization="Meta", third_party=third_party
-        ),
+        plan=Plan(name=name, stages=(stage,), model="llama-3.1-405b", organization="Meta", third_party=third_party),
         published=(
             Published(
                 run_id="llama-3.1-405b",

@@ -1,0 +1,34 @@
+# Two commands: `make run` sets up and prints the Llama 3.1 405B estimate, `make test` sets up and passes the tests.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: run test check format benchmark calibrate clean
+
+run: .venv/.installed
+	$(BIN)/footprint estimate llama-3.1-405b
+
+test: .venv/.installed check
+	$(BIN)/python -m pytest
+
+check: .venv/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/.installed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+benchmark: .venv/.installed
+	$(BIN)/python tests/benchmarks/compare.py
+
+calibrate: .venv/.installed
+	$(BIN)/python -m footprint.throughput.calibrate --write data/throughput_rule.csv
+
+.venv/.installed: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
