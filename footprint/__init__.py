@@ -5,12 +5,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from footprint.version import __version__
+
 if TYPE_CHECKING:
     from footprint.errors import DataError, FootprintError, InputError, MissingExtra, UnknownName
     from footprint.estimation.doors import backtest, compare, estimate, sweep
     from footprint.report.result import Result
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "DataError": "footprint.errors",

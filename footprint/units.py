@@ -24,6 +24,7 @@ H_PER_YEAR = 8760.0
 J_PER_KWH = 3.6e6
 FLOP_PER_TFLOP = 1e12
 BYTES_PER_GIB = 2.0**30
+PERCENT_PER_SHARE = 100.0
 
 UNITS = (
     "_kgco2e_per_token", "_kgco2e_per_flop",
@@ -33,9 +34,15 @@ UNITS = (
 )  # fmt: skip
 WORDS = ("mfu", "hfu", "pue", "goodput", "utilization", "share", "count", "params", "tokens", "ratio")
 
-_SCALE = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18}
-_QUANTITY = re.compile(r"^\s*([+-]?(?:\d[\d_,]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([kKMBGTPE]?)\s*([A-Za-z$/%]*)\s*$")
-_ALIEN_UNITS = {"%": 0.01}
+_SCALE = {
+    "": 1.0, "k": 1e3, "K": 1e3, "m": 1e6, "M": 1e6, "b": 1e9, "B": 1e9, "G": 1e9, "t": 1e12, "T": 1e12,
+    "P": 1e15, "E": 1e18,
+}  # fmt: skip
+_QUANTITY = re.compile(
+    r"^\s*([+-]?(?:\d[\d_,]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([kKmMbBGtTPE]?)\s*(h|hours|FLOP|tokens|USD|%)?\s*$"
+)
+_PERCENT = 0.01
+_TWO_DIGITS_BELOW = 3.55
 
 
 @lru_cache(maxsize=1024)
@@ -64,7 +71,7 @@ def read_quantity(text: str | float | int, field: str) -> float:
         if match is None:
             raise InputError(field, text, "is not a number", "write a number such as 405B, 15.6T or 1e25")
         digits, scale, unit = match.groups()
-        value = float(digits.replace(",", "").replace("_", "")) * _SCALE[scale] * _ALIEN_UNITS.get(unit, 1.0)
+        value = float(digits.replace(",", "").replace("_", "")) * _SCALE[scale] * (_PERCENT if unit == "%" else 1.0)
     if not math.isfinite(value):
         raise InputError(field, text, "must be finite", "write a number below 1e308")
     return value
@@ -85,11 +92,17 @@ def read_range(text: str | float | int, field: str) -> tuple[float, float, float
 
 
 def significant_digits(low: float, mid: float, high: float) -> int:
-    """How many digits a range supports: two for a wide one, up to four for a certain value."""
+    """How many digits of the mid a range supports, 2 to 4.
+
+    The half-width keeps two digits where it begins below 3.55 and one above: Particle Data Group, Review of
+    Particle Physics, introduction, section 5.3.
+    """
     if not mid or high <= low:
         return 4
-    spread = (high - low) / (2 * abs(mid))
-    return min(4, max(2, math.ceil(-math.log10(spread)) + 1)) if spread < 1 else 2
+    half_width = (high - low) / 2
+    place = math.floor(math.log10(half_width))
+    kept = 2 if half_width / 10.0**place < _TWO_DIGITS_BELOW else 1
+    return min(4, max(2, math.floor(math.log10(abs(mid))) - place + kept))
 
 
 def round_to(value: float, digits: int) -> float:

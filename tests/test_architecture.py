@@ -336,20 +336,20 @@ def test_layer_types_give_the_share_of_global_layers() -> None:
 
 @pytest.mark.parametrize("kind", ["bert", "t5", "vit", "whisper", "mamba", ""])
 def test_other_kinds_are_refused_with_the_supported_ones(kind: str) -> None:
-    with pytest.raises(InputError, match=rf"model_type = .*{kind}.*not a supported.*llama, mistral"):
+    with pytest.raises(InputError, match=rf"model_type.*{kind}.*not a supported.*llama, mistral"):
         read_config({"model_type": kind, "hidden_size": 768})
 
 
 @pytest.mark.parametrize("key", ["hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size",
                                  "intermediate_size"])  # fmt: skip
 def test_missing_widths_are_named(key: str) -> None:
-    with pytest.raises(InputError, match=f"^{key} = None: is missing"):
+    with pytest.raises(InputError, match=f"^{key}: is missing"):
         read_config(without("llama-3.1-405b", key))
 
 
 @pytest.mark.parametrize("key", ["kv_lora_rank", "n_routed_experts", "moe_intermediate_size", "v_head_dim"])
 def test_missing_widths_of_latent_attention_are_named(key: str) -> None:
-    with pytest.raises(InputError, match=f"^{key} = None: is missing"):
+    with pytest.raises(InputError, match=f"^{key}: is missing"):
         read_config(without("deepseek-v3", key))
 
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from footprint.catalog import Catalog
+from footprint.catalog import Catalog, Row
 from footprint.errors import InputError, UnknownName
 from footprint.values import Range
 
@@ -128,8 +128,10 @@ def place(text: str, catalog: Catalog) -> Place:
     UnknownName
         With the nearest known names.
     """
-    known = _places(catalog)
-    found = known.get(text.casefold())
+    found = _countries(catalog).get(text.casefold())
+    if found is None:
+        known = _places(catalog)
+        found = known.get(text.casefold())
     if found is None:
         keys = {p.zone for p in known.values()} | {p.name for p in known.values()}
         raise UnknownName("country or zone", text, keys, "see: footprint catalog zones")
@@ -137,20 +139,31 @@ def place(text: str, catalog: Catalog) -> Place:
 
 
 @lru_cache(maxsize=8)
+def _countries(catalog: Catalog) -> dict[str, Place]:
+    """Countries by ISO code and name, from the smaller table: most look-ups end here."""
+    return _named(catalog.rows("grid_open"))
+
+
+@lru_cache(maxsize=8)
 def _places(catalog: Catalog) -> dict[str, Place]:
     """Every name of every place; countries win over zones of the same name."""
+    rows = (*catalog.rows("grid_odbl"), *catalog.rows("grid_open"))
+    zones = [row for row in rows if row["zone_type"] != "country"]
+    known = {
+        str(row["zone"]).casefold(): Place(
+            str(row["zone"]), str(row["name"]), str(row["iso2"] or ""), str(row["iso3"] or "")
+        )
+        for row in zones
+    }
+    return {**known, **_named(rows)}
+
+
+def _named(rows: Iterable[Row]) -> dict[str, Place]:
     known: dict[str, Place] = {}
-    rows = [row for table in ("grid_odbl", "grid_open") for row in catalog.rows(table)]
-    for row in rows:
-        if row["zone_type"] != "country":
-            zone = Place(str(row["zone"]), str(row["name"]), str(row["iso2"] or ""), str(row["iso3"] or ""))
-            known[zone.zone.casefold()] = zone
     for row in rows:
         if row["zone_type"] == "country" and row["iso3"]:
             iso2, iso3, name = str(row["iso2"] or ""), str(row["iso3"]), str(row["name"])
-            for key in (iso3, iso2, name):
-                if key:
-                    known[key.casefold()] = Place(iso3, name, iso2, iso3)
+            known.update({key.casefold(): Place(iso3, name, iso2, iso3) for key in (iso3, iso2, name) if key})
     return known
 
 

@@ -83,10 +83,12 @@ class _Builder:
         self.place = self._place()
 
     def build(self, accelerators: Sequence[Accelerator]) -> Site:
+        zone = self.place.zone if self.place else grid.WORLD
+        self._tell("zone", zone, self.words.place_origin if self.place else "default", "", self.words.region or "")
         intensity, basis, scope = self._intensity()
         utilization = self._constant("fleet_utilization")
         return Site(
-            zone=self.place.zone if self.place else grid.WORLD,
+            zone=zone,
             region=str(self.region["id"]) if self.region else None,
             pue=self._pue(),
             location_intensity_g_per_kwh=intensity,
@@ -172,15 +174,17 @@ class _Builder:
         return min(rows, key=lambda r: (abs(_year(r) - wanted), -_year(r)), default=None)
 
     def _operator_row(self, column: str) -> Row | None:
-        operator = self.words.operator or (str(self.region["provider"]) if self.region else None)
-        operator = operator or self.words.provider
+        """The operator's own figure; a provider that publishes none falls through to the default."""
+        operator = self.words.operator or (str(self.region["provider"]) if self.region else self.words.provider)
         if operator is None:
             return None
-        known = {str(r["operator"]) for r in self.catalog.rows("facilities") if r[column] is not None}
-        alias = {"gcp": "google", "azure": "azure"}.get(operator, operator)
-        if alias not in known and self.words.operator is None:
+        rows = self.catalog.rows("facilities")
+        names = {str(r[k]) for r in rows for k in ("operator", "provider")}
+        stating = {str(r[k]) for r in rows for k in ("operator", "provider") if r[column] is not None}
+        named = operator.strip().casefold()
+        if named not in stating and (named in names or self.words.operator is None):
             return None
-        return self.catalog.facility(alias, self.words.year, having=column)
+        return self.catalog.facility(operator, self.words.year, having=column)
 
     def _pue(self) -> Range:
         given = self._given("pue")

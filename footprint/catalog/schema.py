@@ -69,7 +69,6 @@ INTEGERS = frozenset((
 ))  # fmt: skip
 MEASURES = frozenset((
     "low", "mid", "high", "latitude", "longitude", "score", "process_nm", "die_mm2", "flop_per_param_token",
-    "accelerator_hours",
 ))  # fmt: skip
 ABOVE_ZERO = math.ulp(0.0)
 _BOUNDS: Mapping[str, tuple[float, float]] = {

@@ -8,13 +8,13 @@ from typing import Annotated
 
 import typer
 
-from footprint import __version__
 from footprint.cli.backtest import backtest
 from footprint.cli.catalog import catalog
 from footprint.cli.compare import compare
 from footprint.cli.estimate import estimate
 from footprint.cli.explain import explain
 from footprint.errors import FootprintError
+from footprint.version import __version__
 
 app = typer.Typer(
     name="footprint",

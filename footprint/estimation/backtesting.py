@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-import footprint as package
 from footprint.catalog import Catalog, Row
 from footprint.derivation import Plain
 from footprint.errors import InputError
@@ -20,6 +19,7 @@ from footprint.throughput import rule
 from footprint.throughput.calibrate import Unseen, without_each_organization
 from footprint.uncertainty import draw, summarise
 from footprint.values import Architecture, Backtest, BacktestGroup, BacktestRow, Range
+from footprint.version import __version__
 
 TIERS = ("A", "B")
 DECODERS = ("dense", "moe")
@@ -65,7 +65,7 @@ def run_backtest(catalog: Catalog) -> Backtest:
                 note=excluded.get(str(row["id"]), ""),
             )
         )
-    return Backtest(tuple(rows), _groups(rows, catalog), tuple(skipped), catalog.digest(), package.__version__)
+    return Backtest(tuple(rows), _groups(rows, catalog), tuple(skipped), catalog.digest(), __version__)
 
 
 def _cannot(row: Row) -> str:

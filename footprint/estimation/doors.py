@@ -12,6 +12,7 @@ from footprint.estimation.estimator import estimate as estimate_drafts
 from footprint.estimation.plan import drafts, preset_rows
 from footprint.report.result import Result
 from footprint.throughput.neighbours import nearest
+from footprint.units import PERCENT_PER_SHARE
 from footprint.values import Backtest, Footprint, Neighbour, Score
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def scores(
             model=str(row["model"]),
             benchmark=str(row["benchmark"]),
             setting=str(row["setting"] or ""),
-            score_share=float(row["score"]) / 100,  # type: ignore[arg-type]
+            score_share=float(row["score"]) / PERCENT_PER_SHARE,  # type: ignore[arg-type]
             source=str(row["source"]),
         )
         for row in catalog.rows("scores")

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import footprint as package
 from footprint.accounting import assessor
 from footprint.accounting.site import site as make_site
 from footprint.catalog import Catalog
@@ -18,6 +17,7 @@ from footprint.formulas import energy
 from footprint.uncertainty import draw, one_at_a_time, summarise_record
 from footprint.units import Quantity
 from footprint.values import Footprint, Plan, Sensitivity, Site, Stage, Usage, UsageLine
+from footprint.version import __version__
 
 OUTPUTS = ("accelerator_hours", "facility_energy_kwh", "total_location_kgco2e")
 """What sensitivities are told for."""
@@ -242,7 +242,7 @@ def _record(
         summarise_record(replace(drawn, site=site)),
         steps=tuple(calculate.steps),
         catalog_digest=catalog.digest(),
-        version=package.__version__,
+        version=__version__,
         **rest,
     )
 

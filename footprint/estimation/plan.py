@@ -31,6 +31,8 @@ from footprint.values import (
 CHINCHILLA_FLOP_RATIO = 120.0
 """C = 6 N D with D = 20 N: Hoffmann et al. 2022, arXiv 2203.15556; sizes a model of which only FLOP are known."""
 
+UNNAMED = "plan"
+
 STAGE_WORDS = (
     "name", "kind", "after", "tokens", "seq_len", "repeats", "precision", "accelerator", "count", "batch_tokens",
     "flop", "accelerator_hours", "mfu", "goodput", "generation_mfu", "optimizer", "reference_passes",
@@ -59,7 +61,7 @@ def drafts(subject: Any, given: Mapping[str, Any], catalog: Catalog) -> tuple[st
         For words that no plan can be made of, each naming the field and the fix.
     """
     words = dict(given)
-    name = str(words.get("name") or "plan")
+    name = str(words.get("name") or UNNAMED)
     if isinstance(subject, Mapping):
         words = {**subject, **words}
     elif subject is not None and _is_plan_file(subject):
@@ -70,12 +72,13 @@ def drafts(subject: Any, given: Mapping[str, Any], catalog: Catalog) -> tuple[st
     read.check_words(words)
     model = words.get("model")
     if model is None:
-        return name, [_Builder(words, None, name, catalog).draft()]
+        built = _Builder(words, None, name, catalog).draft()
+        return built.plan.name, [built]
     rows = preset_rows(str(model), catalog)
     if len(rows) > 1:
         _refuse_family_words(str(model), words)
-    built = [_Builder(words, row, str(row["id"]), catalog).draft() for row in rows]
-    return (str(words["name"]) if words.get("name") else str(model)), built
+    members = [_Builder(words, row, str(row["id"]), catalog).draft() for row in rows]
+    return (str(words["name"]) if words.get("name") else str(model)), members
 
 
 def preset_rows(name: str, catalog: Catalog) -> list[Row]:
@@ -155,7 +158,8 @@ class _Builder:
             config = read_config(self.words["config"])
             if config.unknown_fields:
                 self.notes.append(f"config fields not understood and left out: {', '.join(config.unknown_fields)}")
-            self._tell("architecture", config.model_type, "given", "config")
+            self._tell("architecture", config.model_type, "given", "config", config.name or "")
+            self.name = self.name if self.name != UNNAMED else config.name or config.model_type
             return self._of_shape(config.architecture)
         if "params" in self.words:
             return self._of_params(self.words)
@@ -256,6 +260,9 @@ class _Builder:
         name = str(spec.get("name", kind))
         accelerator = self._accelerator(spec)
         precision = self._precision(spec, accelerator)
+        peak = rule.peak_flop_per_s(accelerator, precision)
+        told = f"{accelerator.name}, {precision}, dense; {accelerator.provenance}"
+        self._tell(f"{name}.peak_flop_per_s", peak, "catalog", accelerator.source, told)
         built, total, active = self._stage_model(spec)
         stage = Stage(
             name=name,
@@ -281,7 +288,7 @@ class _Builder:
             samples_per_prompt_count=read.quantity("samples_per_prompt", spec.get("samples_per_prompt", 1.0), 1.0),
             inner_epochs_count=read.quantity("inner_epochs", spec.get("inner_epochs", 1.0), 1.0),
             kept_share=read.ranged("kept_share", spec.get("kept_share", 1.0)).mid,
-            peak_flop_per_s=rule.peak_flop_per_s(accelerator, precision),
+            peak_flop_per_s=peak,
         )
         stage = self._with_seq_len(stage)
         self._check_known(stage)
