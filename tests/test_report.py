@@ -258,7 +258,7 @@ def test_numbers_have_one_unit_and_the_digits_that_their_range_supports(
 
 
 @pytest.mark.parametrize(
-    ("hours", "shown"), [(Range.exactly(12.0), "12 h"), (Range(1593.0, 1868.0, 2209.0), "78 days (66 – 92)")]
+    ("hours", "shown"), [(Range.exactly(12.0), "12 h"), (Range(1593.0, 1868.0, 2209.0), "77.8 days (66.4 – 92.0)")]
 )
 def test_durations_are_days_unless_short(hours: Range, shown: str) -> None:
     assert show_days(hours) == shown
@@ -293,7 +293,7 @@ def test_result_shows_itself_and_equals_its_footprint() -> None:
     assert isinstance(result, values.Footprint)
     assert all(getattr(result, f.name) == getattr(footprint, f.name) for f in fields(values.Footprint))
     assert str(result) == formats.text(footprint).rstrip("\n")
-    assert repr(result) == "<Result llama-3.1-405b (Meta): 31 M h (26 – 36), 13,000 tCO2e (11,000 – 16,000)>"
+    assert repr(result) == "<Result llama-3.1-405b (Meta): 31 M h (26 – 36), 13,100 tCO2e (10,900 – 15,900)>"
     assert result.to("csv") == formats.csv(footprint)
     assert "<h1>llama-3.1-405b</h1>" in result._repr_html_()
     assert json.loads(result.to_json()) == result.to_dict()

@@ -455,6 +455,7 @@ def published_run(row: Row) -> Published:
         accelerator_hours=_number(row["accelerator_hours"]),
         energy_kwh=_number(row["reported_energy_kwh"]),
         energy_basis=str(row["energy_basis"] or ""),
+        energy_boundary=str(row["energy_boundary"] or ""),
         location_kgco2e=_number(row["reported_kgco2e"]),
         source=str(row["source"]),
         note=str(row["note"] or ""),

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from footprint import units
 from footprint.report.wording import (
+    STATED,
     base_unit,
     exact,
     hardware,
@@ -33,7 +34,7 @@ def explain(footprint: Footprint, neighbours: Sequence[Neighbour] = (), width: i
     lines += ["", "Assumptions", ""]
     lines += [line for a, parts in once_each(ledger_by_doubt(footprint)) for line in _assumption(a, parts, width)]
     lines += _section("From the model card's energy to the facility's", bridge(footprint))
-    lines += _section("Published figures", [f"  {m}: {f}  [{s}]" for m, f, s in stated(footprint)])
+    lines += _section(STATED, [f"  {m}: {f}  [{s}]" for m, f, s in stated(footprint)])
     lines += _section("Measured configurations nearby", _neighbours(neighbours))
     lines += _section("Notes", [line for note in footprint.notes for line in _wrapped(plain(note), width, "  ")])
     lines += ["", f"footprint {footprint.version}, catalog {footprint.catalog_digest}"]
@@ -43,12 +44,11 @@ def explain(footprint: Footprint, neighbours: Sequence[Neighbour] = (), width: i
 def derivation(footprint: Footprint, width: int = 100) -> list[str]:
     """Every step: its equation, the same with numbers, its value and reference; grouped by part."""
     lines = ["Derivation (mid values)"]
-    part: str | None = None
-    for step in footprint.steps:
-        if step.part != part:
-            part = step.part
-            lines += ["", f"[{plain(part) or 'run'}]"]
-        lines += ["", *_step(step, width)]
+    for part in dict.fromkeys(step.part for step in footprint.steps):
+        lines += ["", f"[{plain(part) or 'run'}]"]
+        for step in footprint.steps:
+            if step.part == part:
+                lines += ["", *_step(step, width)]
     return lines
 
 

@@ -9,6 +9,7 @@ from footprint.errors import InputError, UnknownName
 from footprint.report import records, tables
 from footprint.report.tables import Table
 from footprint.report.wording import (
+    STATED,
     THIRD_PARTY,
     Entry,
     all_entries,
@@ -51,7 +52,7 @@ def markdown(footprint: Footprint) -> str:
     parts = [f"## {tables.escape_markdown(title(footprint))}", _where(footprint, tables.escape_markdown)]
     parts.append(tables.as_markdown(readable(footprint)).rstrip())
     for model, figures, source in stated(footprint):
-        parts.append(tables.escape_markdown(f"Published for {model}: {figures} ({source})"))
+        parts.append(tables.escape_markdown(f"{STATED}: {model}: {figures} ({source})"))
     if footprint.ledger:
         parts += ["### Assumptions", tables.as_markdown(ledger(footprint)).rstrip()]
     parts += [f"> {tables.escape_markdown(note)}" for note in footprint.notes]

@@ -11,6 +11,7 @@ from footprint.report.wording import (
     IMPACT_FIELDS,
     MONEY_FIELDS,
     OTHER_FIELDS,
+    STATED,
     Entry,
     entries,
     hardware,
@@ -152,7 +153,7 @@ def _others(footprint: Footprint) -> Table:
 def _stated(footprint: Footprint) -> str:
     rows = tuple(stated(footprint))
     columns = ("model", "figures", "source")
-    return "<h2>Published figures</h2>\n" + tables.as_html(Table(columns, rows)) if rows else ""
+    return f"<h2>{STATED}</h2>\n" + tables.as_html(Table(columns, rows)) if rows else ""
 
 
 def _bars(footprint: Footprint) -> str:

@@ -9,6 +9,7 @@ from footprint.report.tables import Cell, Table
 from footprint.report.terminal import aside, grid, heading, render
 from footprint.report.wording import (
     MONEY_FIELDS,
+    STATED,
     UNKNOWN,
     Entry,
     all_entries,
@@ -20,6 +21,7 @@ from footprint.report.wording import (
     origin_of,
     place,
     plain,
+    reported_hours,
     show_days,
     show_range,
     show_value,
@@ -68,14 +70,17 @@ def _subtitle(footprint: Footprint) -> list[RenderableType]:
 
 
 def _members(footprint: Footprint) -> RenderableType:
-    columns = ("model", "accelerator-hours", "facility energy", "CO2e total", "rental")
-    fields = ("accelerator_hours", "facility_energy_kwh", "total_location_kgco2e", "rental_on_demand_usd")
+    columns = ("model", "accelerator-hours", "reported", "facility energy", "CO2e total")
+    fields = ("accelerator_hours", "facility_energy_kwh", "total_location_kgco2e")
     shown = footprint.parts[:MAX_MEMBERS]
     rows: list[tuple[Cell, ...]] = []
     for member in (*shown, footprint):
         name = "total" if member is footprint else member.name + (" *" if is_third_party(member) else "")
         values = {e.field: e.value for e in entries(member) if e.convention != "model-card"}
-        rows.append((name, *(show_range(f, values[f], bounds=member is footprint and f == fields[0]) for f in fields)))
+        hours, *others = (show_range(f, values[f], bounds=member is footprint and f == fields[0]) for f in fields)
+        known = reported_hours(member)
+        told = show_range("accelerator_hours", Range.exactly(known)) if known else UNKNOWN
+        rows.append((name, hours, told, *others))
     if len(footprint.parts) > MAX_MEMBERS:
         rows.insert(-1, (f"and {len(footprint.parts) - MAX_MEMBERS} more", "", "", "", ""))
     return grid(Table(columns, tuple(rows)))
@@ -87,7 +92,7 @@ def _run(footprint: Footprint) -> RenderableType:
     at = f"on {next(iter(counts)):,} accelerators" if len(counts) == 1 and None not in counts else ""
     rows: list[tuple[Cell, ...]] = [
         ("Accelerator-hours", show_range("accelerator_hours", usage.accelerator_hours), ""),
-        ("Training FLOP", show_range("training_flop", usage.training_flop), ""),
+        ("Training FLOP", show_range("training_flop", usage.training_flop).removesuffix(" FLOP"), ""),
     ]
     if not footprint.parts:
         hint = at if usage.wall_clock_h else "give a count to know it"
@@ -142,7 +147,8 @@ def _stated(footprint: Footprint) -> list[RenderableType]:
     rows = stated(footprint)
     if not rows or footprint.parts:
         return []
-    return [grid(Table(("published figures", "", " "), tuple(rows[:MAX_STATED]))), Text()]
+    shown = tuple((model, figures) for model, figures, _ in rows[:MAX_STATED])
+    return [heading(STATED), grid(Table(("", " "), shown)), Text()]
 
 
 def _drivers(footprint: Footprint) -> list[RenderableType]:

@@ -215,22 +215,49 @@ def origin_of(footprint: Footprint, field: str) -> str:
     return next((a.origin for a in footprint.ledger if a.field.rsplit(".", 1)[-1] == field), "")
 
 
+STATED = "Published (x: our estimate over it)"
+
+
+def reported_hours(footprint: Footprint) -> float | None:
+    """The hours that a model's makers published; of a family the sum, where all of them did."""
+    if footprint.parts:
+        members = [reported_hours(part) for part in footprint.parts]
+        known = [hours for hours in members if hours is not None]
+        return sum(known) if len(known) == len(members) else None
+    return next((p.accelerator_hours for p in footprint.published if p.accelerator_hours), None)
+
+
 def stated(footprint: Footprint) -> list[tuple[str, str, str]]:
-    """What the makers published: run or model, the figures they gave, the source."""
+    """What the makers published: run or model, the figures they gave beside the estimate's, the source."""
+    if footprint.parts:
+        return [row for part in footprint.parts for row in stated(part)]
     rows = []
     for p in footprint.published:
+        energy, carbon = _same_boundary(footprint, p.energy_boundary)
         figures = [
-            show_range(field, Range.exactly(value))
-            for field, value in (
-                ("accelerator_hours", p.accelerator_hours),
-                ("facility_energy_kwh", p.energy_kwh),
-                ("operational_location_kgco2e", p.location_kgco2e),
+            show_range(field, Range.exactly(value)) + (f" (x {estimate.mid / value:.2f})" if estimate else "")
+            for field, value, estimate in (
+                ("accelerator_hours", p.accelerator_hours, footprint.usage.accelerator_hours),
+                ("facility_energy_kwh", p.energy_kwh, energy),
+                ("operational_location_kgco2e", p.location_kgco2e, carbon),
             )
-            if value is not None
+            if value
         ]
         if figures:
             rows.append((plain(p.model), ", ".join(figures), plain(p.source)))
     return rows
+
+
+def _same_boundary(footprint: Footprint, boundary: str) -> tuple[Range | None, Range | None]:
+    """The estimate's energy and carbon within the boundary of a published figure; None where it draws no such line."""
+    facility, card = footprint.facility, footprint.model_card
+    return {
+        "accelerator": (card.it_energy_kwh, None),
+        "accelerator_x_pue": (card.facility_energy_kwh, card.operational_location_kgco2e),
+        "node": (facility.it_energy_kwh, None),
+        "system_x_pue": (facility.facility_energy_kwh, facility.operational_location_kgco2e),
+        "facility": (facility.facility_energy_kwh, facility.operational_location_kgco2e),
+    }.get(boundary, (None, None))
 
 
 def _span(counts: list[int]) -> str:
