@@ -35,6 +35,7 @@ def backtest(result: Backtest) -> go.Figure:
     figure.add_scatter(
         x=[*ends, *reversed(ends)],
         y=[ends[0] * 2, ends[1] * 2, ends[1] / 2, ends[0] / 2],
+        mode="lines",
         fill="toself",
         fillcolor="rgba(128,128,128,0.15)",
         line={"width": 0},

@@ -13,18 +13,20 @@ from footprint.report.wording import (
     OTHER_FIELDS,
     STATED,
     Entry,
+    drivers,
     entries,
     hardware,
     impacts,
     is_third_party,
     place,
     plain,
+    reach,
     show_days,
     show_range,
     stated,
     title,
 )
-from footprint.values import Footprint, Sensitivity
+from footprint.values import Footprint
 
 _STYLE = """
 .footprint { font: 15px/1.45 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1rem; }
@@ -33,6 +35,7 @@ _STYLE = """
 .footprint caption { text-align: left; opacity: .75; padding: .2rem 0; }
 .footprint th { text-align: left; font-weight: 600; border-bottom: 2px solid #8888; }
 .footprint th, .footprint td { padding: .25rem .8rem .25rem 0; vertical-align: top; overflow-wrap: anywhere; }
+@media (min-width: 48rem) { .footprint th, .footprint td:not(:last-child) { white-space: nowrap; } }
 .footprint tbody tr { border-bottom: 1px solid #8883; } .footprint .number { text-align: right; }
 .footprint td { font-variant-numeric: tabular-nums; } .footprint .quiet { opacity: .75; }
 .footprint .answer { display: flex; flex-wrap: wrap; gap: .8rem; margin: 1rem 0; padding: 0; }
@@ -157,14 +160,12 @@ def _stated(footprint: Footprint) -> str:
 
 
 def _bars(footprint: Footprint) -> str:
-    outputs = [s.output for s in footprint.sensitivities]
-    if not outputs:
+    label, movers = drivers(footprint)
+    if not movers:
         return ""
-    output = "total_location_kgco2e" if "total_location_kgco2e" in outputs else outputs[0]
-    chosen = [s for s in footprint.sensitivities if s.output == output]
-    longest = max(_reach(s) for s in chosen) or 1.0
+    longest = reach(movers[0])
     rows = []
-    for s in sorted(chosen, key=_reach, reverse=True):
+    for s in movers:
         low, high = sorted((s.output_at_low_ratio - 1, s.output_at_high_ratio - 1))
         left, right = 50 + 50 * min(low, 0) / longest, 50 + 50 * max(high, 0) / longest
         style = f"left:{left:.1f}%;width:{right - left:.1f}%"
@@ -172,11 +173,7 @@ def _bars(footprint: Footprint) -> str:
             f"<tr><td>{html.escape(s.field)}</td><td class=number>{low:+.0%}</td>"
             f'<td><div class=bar><i style="{style}"></i></div></td><td>{high:+.0%}</td></tr>'
         )
-    return f"<h2>What drives {html.escape(output)}</h2>\n<table><tbody>{''.join(rows)}</tbody></table>"
-
-
-def _reach(s: Sensitivity) -> float:
-    return max(abs(s.output_at_low_ratio - 1), abs(s.output_at_high_ratio - 1))
+    return f"<h2>What drives {html.escape(label)}</h2>\n<table><tbody>{''.join(rows)}</tbody></table>"
 
 
 def _derivation(footprint: Footprint) -> str:

@@ -12,7 +12,7 @@ from footprint.report.wording import (
     STATED,
     UNKNOWN,
     Entry,
-    all_entries,
+    drivers,
     entries,
     hardware,
     is_third_party,
@@ -21,6 +21,7 @@ from footprint.report.wording import (
     origin_of,
     place,
     plain,
+    reach,
     reported_hours,
     show_days,
     show_range,
@@ -152,12 +153,9 @@ def _stated(footprint: Footprint) -> list[RenderableType]:
 
 
 def _drivers(footprint: Footprint) -> list[RenderableType]:
-    outputs = [s.output for s in footprint.sensitivities]
-    if outputs:
-        output = "total_location_kgco2e" if "total_location_kgco2e" in outputs else outputs[0]
-        chosen = [s for s in footprint.sensitivities if s.output == output]
-        label = next((e.label for e in all_entries(footprint) if e.field == output), output)
-        return [heading(f"What drives {label}"), bars(chosen)]
+    label, movers = drivers(footprint)
+    if movers:
+        return [heading(f"What drives {label}"), bars(movers)]
     values: dict[str, Range | None] = {name: getattr(footprint.site, name, None) for name in _DRIVERS}
     main = max(footprint.usage.lines, key=lambda line: line.accelerator_hours.mid, default=None)
     if main is not None and not footprint.parts:
@@ -172,14 +170,9 @@ def _drivers(footprint: Footprint) -> list[RenderableType]:
 
 def bars(sensitivities: list[Sensitivity], most: int = 6) -> RenderableType:
     """One bar an input: how far the output goes when the input goes to its low and to its high end."""
-
-    def reach(s: Sensitivity) -> float:
-        return max(abs(s.output_at_low_ratio - 1), abs(s.output_at_high_ratio - 1))
-
-    ordered = sorted(sensitivities, key=reach, reverse=True)[:most]
-    longest = reach(ordered[0]) or 1.0
+    longest = reach(sensitivities[0])
     rows: list[tuple[Cell, ...]] = []
-    for s in ordered:
+    for s in sensitivities[:most]:
         low, high = sorted((s.output_at_low_ratio - 1, s.output_at_high_ratio - 1))
         left = round(-min(low, 0.0) / longest * _BAR_HALF)
         right = round(max(high, 0.0) / longest * _BAR_HALF)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from footprint.units import H_PER_DAY, round_to, scale_for, show, show_number, significant_digits, unit_of
-from footprint.values import Assumption, Footprint, Impact, Range
+from footprint.values import Assumption, Footprint, Impact, Range, Sensitivity
 
 UNKNOWN = "not known"
 THIRD_PARTY = "third-party estimate"
@@ -215,6 +215,23 @@ def origin_of(footprint: Footprint, field: str) -> str:
     return next((a.origin for a in footprint.ledger if a.field.rsplit(".", 1)[-1] == field), "")
 
 
+def reach(sensitivity: Sensitivity) -> float:
+    """How far an input moves its output, at the worse of its two ends."""
+    return max(abs(sensitivity.output_at_low_ratio - 1), abs(sensitivity.output_at_high_ratio - 1))
+
+
+def drivers(footprint: Footprint) -> tuple[str, list[Sensitivity]]:
+    """What the sensitivities are told for, and the inputs that move it visibly, the strongest first."""
+    outputs = [s.output for s in footprint.sensitivities]
+    if not outputs:
+        return "", []
+    output = "total_location_kgco2e" if "total_location_kgco2e" in outputs else outputs[0]
+    label = next((e.label for e in all_entries(footprint) if e.field == output), output)
+    movers = [s for s in footprint.sensitivities if s.output == output and reach(s) >= VISIBLE_SHARE]
+    return label, sorted(movers, key=reach, reverse=True)
+
+
+VISIBLE_SHARE = 0.005
 STATED = "Published (x: our estimate over it)"
 
 

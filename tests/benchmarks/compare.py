@@ -44,7 +44,7 @@ CALLS = {
     "one estimate with draws": (
         "import footprint",
         "footprint.estimate('llama-3.1-405b')",
-        40,
+        100,
     ),
     "a million scenarios": (
         "import numpy, footprint; params = numpy.geomspace(1e9, 1e12, 1_000_000)",
@@ -54,7 +54,7 @@ CALLS = {
 }
 """Name -> (what is done once, what is timed, how often): single-threaded, in one warm process each."""
 
-ONE_CORE = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+ONE_CORE = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ def test_a_start_is_slower_than_a_bare_interpreter_and_children_write_bytecode()
     """The measurement itself: the floor is subtracted, and pytest's own settings do not reach the children."""
     assert "PYTHONDONTWRITEBYTECODE" not in compare.environment()
     slept = compare.starts_ms({"sleep": ["-c", "import time; time.sleep(0.05)"]}, rounds=2)
-    assert 50 <= slept["sleep"] <= 50 + 100
+    assert 50 - 30 <= slept["sleep"] <= 50 + 200
     assert slept[compare.BARE] > 1
 
 
@@ -73,7 +73,7 @@ def test_a_failing_command_is_no_measurement() -> None:
 
 def test_one_call_is_timed_without_its_setup() -> None:
     took = compare.call_ms("import time; time.sleep(0.2)", "time.sleep(0.002)", 3)
-    assert 2 <= took <= 2 + 20
+    assert 2 <= took <= 2 + 50
 
 
 def test_a_peer_that_is_nowhere_is_said_to_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
