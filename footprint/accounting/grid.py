@@ -161,9 +161,10 @@ def _places(catalog: Catalog) -> dict[str, Place]:
 def _named(rows: Iterable[Row]) -> dict[str, Place]:
     known: dict[str, Place] = {}
     for row in rows:
-        if row["zone_type"] == "country" and row["iso3"]:
-            iso2, iso3, name = str(row["iso2"] or ""), str(row["iso3"]), str(row["name"])
-            known.update({key.casefold(): Place(iso3, name, iso2, iso3) for key in (iso3, iso2, name) if key})
+        if row["zone_type"] == "country":
+            iso2, iso3, name = str(row["iso2"] or ""), str(row["iso3"] or ""), str(row["name"])
+            zone = iso3 or str(row["zone"])
+            known.update({key.casefold(): Place(zone, name, iso2, iso3) for key in (iso3, iso2, name) if key})
     return known
 
 

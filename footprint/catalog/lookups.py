@@ -12,7 +12,7 @@ from pathlib import Path
 
 from footprint.catalog.files import File
 from footprint.catalog.records import accelerator_of, node_of, number, text
-from footprint.catalog.schema import TABLES, Cell, Row
+from footprint.catalog.schema import TABLES, Cell, Row, is_remark
 from footprint.errors import DataError, InputError, UnknownName, close_names
 from footprint.values import Accelerator, Node, Range
 
@@ -97,7 +97,7 @@ class Catalog:
         return row
 
     def find(self, table: str, search: str = "") -> tuple[Row, ...]:
-        """The rows in which every word of a search stands in some text cell, letter case aside."""
+        """The rows in which every word of a search stands in a name, letter case aside; remarks and sources do not count."""
         words = search.casefold().split()
         return tuple(row for row in self.rows(table) if _holds(row, words))
 
@@ -286,7 +286,7 @@ class Catalog:
 
 
 def _holds(row: Row, words: Iterable[str]) -> bool:
-    texts = [cell.casefold() for cell in row.values() if isinstance(cell, str)]
+    texts = [cell.casefold() for name, cell in row.items() if isinstance(cell, str) and not is_remark(name)]
     return all(any(word in text for text in texts) for word in words)
 
 

@@ -94,3 +94,12 @@ def is_number(column: str) -> bool:
 def bounds(column: str) -> tuple[float, float]:
     """The lowest and the highest value that a numeric column may hold."""
     return _BOUNDS.get(column) or _BOUNDS.get(column.rsplit("_", 1)[-1]) or (0.0, math.inf)
+
+
+def is_remark(column: str) -> bool:
+    """Whether a column tells where a row comes from rather than what it is: searches pass it over."""
+    return (
+        column in (*REQUIRED, "note", "caution", "reason")
+        or column.startswith("cross_check")
+        or column.endswith(("_source", "_basis", "_provenance", "_recalled"))
+    )

@@ -29,7 +29,7 @@ _MAIN = {
     "scores": ("model_id", "benchmark", "setting", "score", "source"),
     "sources": ("id", "what"),
     "throughput": ("model", "accelerator", "accelerator_count", "precision", "std_causal_mfu", "source"),
-    "zones": ("zone", "name", "year", "intensity_g_per_kwh", "basis", "scope", "source"),
+    "zones": ("zone", "year", "intensity_g_per_kwh", "basis", "scope", "source", "name"),
 }  # fmt: skip
 _MOST_COLUMNS = 6
 
@@ -49,7 +49,12 @@ def names(tables: Iterable[str]) -> Table:
 def full(rows: Sequence[Row]) -> Table:
     """Every column, every row, as the files have them."""
     columns = tuple(dict.fromkeys(name for row in rows for name in row))
-    return Table(columns, tuple(tuple(row.get(name) for name in columns) for row in rows))
+    return Table(columns, tuple(tuple(_plain(row.get(name)) for name in columns) for row in rows))
+
+
+def _plain(cell: Cell) -> Cell:
+    """Whole numbers without a point, as the files write them."""
+    return int(cell) if isinstance(cell, float) and cell.is_integer() else cell
 
 
 def brief(table: str, rows: Sequence[Row]) -> Table:
