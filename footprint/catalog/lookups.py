@@ -97,7 +97,7 @@ class Catalog:
         return row
 
     def find(self, table: str, search: str = "") -> tuple[Row, ...]:
-        """The rows in which every word of a search stands in a name, letter case aside; remarks and sources do not count."""
+        """The rows whose names hold every word of a search, letter case aside; remarks and sources do not count."""
         words = search.casefold().split()
         return tuple(row for row in self.rows(table) if _holds(row, words))
 
