@@ -84,7 +84,9 @@ class _Builder:
 
     def build(self, accelerators: Sequence[Accelerator]) -> Site:
         zone = self.place.zone if self.place else grid.WORLD
-        self._tell("zone", zone, self.words.place_origin if self.place else "default", "", self.words.region or "")
+        origin = self.words.place_origin if self.place else "default"
+        source = {"given": "user", "catalog": "models.csv"}.get(origin, "no place given")
+        self._tell("zone", zone, origin, source, self.words.region or "")
         intensity, basis, scope = self._intensity()
         utilization = self._constant("fleet_utilization")
         return Site(
