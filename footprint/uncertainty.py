@@ -30,6 +30,7 @@ _Z = NormalDist().inv_cdf(HIGH_SHARE)
 _AT_MOST_ONE = ("mfu", "hfu", "goodput", "share", "utilization")
 
 
+@lru_cache(maxsize=512)
 def draws(field: str, value: Range) -> Array | float:
     """Slot 0 the mid, then `DRAWS` values whose 5th and 95th percentiles are the range's ends.
 
@@ -51,6 +52,7 @@ def draws(field: str, value: Range) -> Array | float:
         out[1:] = np.maximum(out[1:], 1.0)
     elif unit_of(field) == "" and field.rsplit("_", 1)[-1] in _AT_MOST_ONE and value.high <= 1:
         out[1:] = np.minimum(out[1:], 1.0)
+    out.setflags(write=False)
     return out
 
 

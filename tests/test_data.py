@@ -229,10 +229,6 @@ def test_the_training_load_of_constants_follows_from_power_and_nodes(catalog: Ca
     assert loads[-2] <= share.high <= loads[-1]
 
 
-def test_interruptions_follow_from_the_published_window(catalog: Catalog) -> None:
-    assert catalog.constant("interruption_accelerator_h").mid == pytest.approx(16_384 * 54 * 24 / 419, abs=1)
-
-
 def test_adamw_takes_eighteen_bytes_and_zero_sixteen(catalog: Catalog) -> None:
     total = {
         name: sum(float(catalog.optimizer(name)[f"{part}_bytes"] or 0) for part in ("weights", "gradients", "states"))

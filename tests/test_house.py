@@ -68,10 +68,7 @@ NVML), and what a future room needs is added with the room."""
 THIRD_PARTY_TYPES = {"pandas": ("report.result", "estimation.doors")}
 """Named in a signature alone, under TYPE_CHECKING."""
 
-KNOWN_CIRCLES = {
-    "footprint.report.formats > footprint.report.page > footprint.report.formats": "the page shows the ledger's table, "
-    "which stands in formats; a third file for the tables of a footprint would end it",
-}
+KNOWN_CIRCLES: dict[str, str] = {}
 
 NETWORK = ("socket", "ssl", "http", "urllib", "ftplib", "smtplib", "requests", "httpx", "aiohttp", "urllib3")
 LOG_SETUP = ("basicConfig", "dictConfig", "fileConfig", "addHandler", "setLevel")
@@ -89,7 +86,7 @@ DECIMALS = {
     ("accounting/grid.py", "0.05"): "the percentiles that a Range holds",
     ("accounting/grid.py", "0.95"): "the percentiles that a Range holds",
     ("catalog/lookups.py", "0.15"): "named: how far a driver's memory may be from the data sheet's",
-    ("report/wording.py", "0.01"): "named: below it a share is shown as next to nothing",
+    ("report/wording.py", "0.01"): "named: below it a share is next to nothing",
     ("throughput/calibrate.py", "0.05"): "the percentiles that a Range holds, and a named floor of residuals",
     ("throughput/calibrate.py", "0.95"): "the percentiles that a Range holds",
     ("uncertainty.py", "0.05"): "the percentiles that a Range holds, named",

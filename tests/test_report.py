@@ -18,7 +18,19 @@ import pytest
 
 from footprint import units, values
 from footprint.errors import InputError, MissingExtra, UnknownName
-from footprint.report import charts, comparison, explain, formats, listing, page, records, tables, terminal, text
+from footprint.report import (
+    charts,
+    comparison,
+    explain,
+    formats,
+    listing,
+    page,
+    quantities,
+    records,
+    tables,
+    terminal,
+    text,
+)
 from footprint.report.result import Result
 from footprint.report.wording import exact, show_days, show_range
 from footprint.values import Assumption, Range, Score
@@ -402,5 +414,5 @@ def test_zone_listings_show_the_newest_year_of_each() -> None:
 
 
 def test_units_are_those_of_the_fields() -> None:
-    for entry in formats.quantities(handmade.footprint()).rows:
+    for entry in quantities.quantities(handmade.footprint()).rows:
         assert entry[7] or units.unit_of(str(entry[2])) == ""

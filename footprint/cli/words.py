@@ -46,7 +46,7 @@ SITE_WORDS: dict[str, Any] = {
     "operator": Annotated[Text, _option("Whose data centre; see: footprint catalog facilities.", _WHERE, "NAME")],
     "year": Annotated[int | None, _option("Year of training.", _WHERE, "YEAR")],
     "grid": Annotated[
-        Text, _option("Intensity from: ember, electricitymaps, egrid, owid or codecarbon.", _WHERE, "NAME")
+        Text, _option("Intensity from: ember, electricitymaps, egrid, authorities, owid or codecarbon.", _WHERE, "NAME")
     ],
     "provider": Annotated[Text, _option("Whose prices; see: footprint catalog prices.", _WHERE, "NAME")],
 }

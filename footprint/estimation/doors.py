@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Unpack
 from footprint.catalog import Catalog, open_catalog
 from footprint.estimation import words as read
 from footprint.estimation.estimator import estimate as estimate_drafts
-from footprint.estimation.plan import drafts, preset_rows
+from footprint.estimation.plan import drafts
+from footprint.estimation.presets import preset_rows
 from footprint.report.result import Result
 from footprint.throughput.neighbours import nearest
 from footprint.units import PERCENT_PER_SHARE

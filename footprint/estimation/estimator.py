@@ -176,10 +176,12 @@ def _times(value: Quantity, factor: float) -> Quantity:
 
 
 def _total(lines: list[UsageLine], calculate: Calculate, wall_clock: bool, stages: list[Stage]) -> Usage:
-    def total(field: str) -> Quantity:
-        found = {line.name: getattr(line, field) for line in lines}
-        return None if any(v is None for v in found.values()) else calculate.total(field, found)
+    def total(field: str, of: list[UsageLine] = lines) -> Quantity:
+        found = {line.name: getattr(line, field) for line in of}
+        absent = not found or any(value is None for value in found.values())
+        return None if absent else calculate.total(field, found)
 
+    trained = [line for line in lines if line.kind != "evaluation"]
     updating = {line.name: line.training_flop for line in lines if line.kind in UPDATING}
     known = updating and all(v is not None for v in updating.values())
     return Usage(
@@ -188,9 +190,9 @@ def _total(lines: list[UsageLine], calculate: Calculate, wall_clock: bool, stage
         it_energy_kwh=total("it_energy_kwh"),
         nameplate_energy_kwh=total("nameplate_energy_kwh"),
         wall_clock_h=_critical_path(lines, stages) if wall_clock else None,
-        training_flop=total("training_flop"),
+        training_flop=total("training_flop", trained),
         update_flop=sum(updating.values()) if known else None,  # type: ignore[arg-type]
-        tokens=total("tokens"),
+        tokens=total("tokens", trained),
     )
 
 

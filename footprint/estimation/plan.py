@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,6 +14,8 @@ from footprint.errors import InputError, UnknownName
 from footprint.estimation import architecture as shape
 from footprint.estimation import words as read
 from footprint.estimation.hf_config import read_config
+from footprint.estimation.power import stage_power
+from footprint.estimation.presets import preset_rows, published_run, stage_words
 from footprint.throughput import rule
 from footprint.values import (
     STAGE_KINDS,
@@ -79,21 +80,6 @@ def drafts(subject: Any, given: Mapping[str, Any], catalog: Catalog) -> tuple[st
         _refuse_family_words(str(model), words)
     members = [_Builder(words, row, str(row["id"]), catalog).draft() for row in rows]
     return (str(words["name"]) if words.get("name") else str(model)), members
-
-
-def preset_rows(name: str, catalog: Catalog) -> list[Row]:
-    """The preset of that id or alias, or all of that family."""
-    wanted = name.casefold()
-    rows = catalog.rows("models")
-    for row in rows:
-        aliases = str(row["aliases"] or "").casefold().split(";")
-        if wanted == str(row["id"]).casefold() or wanted in aliases:
-            return [row]
-    family = [row for row in rows if str(row["family"] or "").casefold() == wanted]
-    if family:
-        return family
-    known = {str(r["id"]) for r in rows} | {str(r["family"]) for r in rows if r["family"]}
-    raise UnknownName("model", name, known, "see: footprint catalog models; or give --params and --tokens")
 
 
 def _refuse_family_words(name: str, words: Mapping[str, Any]) -> None:
@@ -231,16 +217,7 @@ class _Builder:
         return {k: spec[k] for k in ("accelerator", "count", "precision") if k in spec}
 
     def _preset_spec(self, row: Row) -> dict[str, Any]:
-        named = {
-            "stage": "name", "kind": "kind", "tokens": "tokens", "repeats_count": "repeats", "seq_len": "seq_len",
-            "precision": "precision", "accelerator": "accelerator", "accelerator_count": "count",
-            "batch_tokens": "batch_tokens",
-        }  # fmt: skip
-        spec: dict[str, Any] = {word: row[column] for column, word in named.items() if row[column] is not None}
-        if row["after"]:
-            spec["after"] = str(row["after"]).split(";")
-        if row["training_flop"] is not None:
-            spec["flop"] = f"{row['training_low_flop']}:{row['training_flop']}:{row['training_high_flop']}"
+        spec = stage_words(row)
         for word in ("tokens", "flop"):
             if word in spec:
                 value = read.ranged(word, spec[word])
@@ -366,42 +343,10 @@ class _Builder:
         return size
 
     def _power(self, stage: Stage, accelerator: Accelerator, spec: Mapping[str, Any], provider: str | None) -> Power:
-        name = spec.get("node") or self.words.get("node")
-        nodes = [self.catalog.node(str(name))] if name else list(self.catalog.nodes_for(accelerator.id, provider))
-        nodes = nodes or list(self.catalog.nodes_for(accelerator.id))
-        nodes = [n for n in nodes if n.max_w]
-        if nodes:
-            max_w = _middle([n.max_w / n.accelerator_count for n in nodes])
-            idle_w = _middle([n.idle_w / n.accelerator_count for n in nodes])
-            origin, note = "catalog", f"{len(nodes)} nodes with {accelerator.id}, per accelerator"
-        else:
-            ratio, share = self.catalog.constant("node_ratio"), self.catalog.constant("node_idle_share")
-            max_w = Range(*(accelerator.tdp_w * r for r in (ratio.low, ratio.mid, ratio.high)))
-            idle_w = Range(*(max_w.mid * s for s in (share.low, share.mid, share.high)))
-            origin, note = "modelled", f"no node with {accelerator.id} is known: TDP times the usual node ratio"
-        single = stage.accelerator_count is not None and stage.accelerator_count <= accelerator.per_node
-        values = {
-            "idle_node_w": (idle_w, origin, "nodes.csv", note),
-            "max_node_w": (max_w, origin, "nodes.csv", note),
-            "network_w": (
-                (Range.exactly(0.0), "modelled", "constants.csv", "one node: no network outside it")
-                if single
-                else self._constant("network_w")
-            ),
-            "training_load_share": self._constant("training_load_share"),
-            "stalled_load_share": self._constant("stalled_load_share"),
-        }
-        for field_name in (*values, "tdp_w"):
-            if field_name in self.settings:
-                values[field_name] = (self.settings[field_name], "given", "user", "")
-        for field_name, told in values.items():
-            self._tell(f"{stage.name}.{field_name}", *told)
-        tdp = values.pop("tdp_w", (Range.exactly(accelerator.tdp_w),))[0].mid
-        return Power(tdp_w=tdp, **{k: v[0] for k, v in values.items()})
-
-    def _constant(self, name: str) -> tuple[Range, str, str, str]:
-        row = self.catalog.constant_row(name)
-        return self.catalog.constant(name), "default", str(row["source"]), str(row["note"] or "")
+        node = spec.get("node") or self.words.get("node")
+        power, ledger = stage_power(stage, accelerator, _text(node), provider, self.settings, self.catalog)
+        self.ledger += ledger
+        return power
 
     # place, hours, what was published
 
@@ -443,23 +388,10 @@ class _Builder:
         return hours
 
     def _published(self) -> list[Published]:
+        """In the order of the preset: the run that covers its stages first."""
         wanted = str(self.preset["run_ids"] or "").split(";") if self.preset else []
-        return [published_run(r) for r in self.catalog.rows("runs") if str(r["id"]) in wanted] if wanted != [""] else []
-
-
-def published_run(row: Row) -> Published:
-    """A row of published runs as a value."""
-    return Published(
-        run_id=str(row["id"]),
-        model=str(row["model"]),
-        accelerator_hours=_number(row["accelerator_hours"]),
-        energy_kwh=_number(row["reported_energy_kwh"]),
-        energy_basis=str(row["energy_basis"] or ""),
-        energy_boundary=str(row["energy_boundary"] or ""),
-        location_kgco2e=_number(row["reported_kgco2e"]),
-        source=str(row["source"]),
-        note=str(row["note"] or ""),
-    )
+        runs = {str(row["id"]): row for row in self.catalog.rows("runs")} if any(wanted) else {}
+        return [published_run(runs[name]) for name in wanted if name in runs]
 
 
 def _check_order(stages: tuple[Stage, ...]) -> None:
@@ -482,16 +414,8 @@ def _names(value: Any) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(str(v) for v in value)
 
 
-def _middle(values: list[float]) -> Range:
-    return Range(min(values), statistics.median(values), max(values))
-
-
 def _text(value: Any) -> str | None:
     return None if value is None else str(value)
-
-
-def _number(value: Any) -> float | None:
-    return None if value is None else float(value)
 
 
 def _unique(lines: list[str]) -> list[str]:

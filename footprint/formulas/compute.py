@@ -301,8 +301,8 @@ def rl_flop(
 ) -> Quantity:
     """FLOP of reinforcement learning (PPO, GRPO): rollouts, reference, reward, value and policy on every sample.
 
-    Leaves out prefill of the prompts, recomputed log-probabilities of the old policy, the attention core
-    of reward and value models, and verifiers that run no model.
+    Leaves out prefill of the prompts, recomputed log-probabilities of the old policy, the value model's own
+    forward pass over the rollouts, the attention core of reward and value models, and verifiers that run no model.
 
     rl_flop = tokens * repeats_count * samples_per_prompt_count * (generation_flop_per_token + training_flop_per_token * (inner_epochs_count + reference_passes_count / 3) + 2 * reward_params + 6 * value_params * inner_epochs_count)
 

@@ -6,20 +6,10 @@ from collections.abc import Callable
 from pathlib import PurePath
 
 from footprint.errors import InputError, UnknownName
-from footprint.report import records, tables
+from footprint.report import quantities, records, tables
 from footprint.report.tables import Table
 from footprint.report.wording import (
     STATED,
-    THIRD_PARTY,
-    Entry,
-    all_entries,
-    base_unit,
-    hardware,
-    is_third_party,
-    ledger_by_doubt,
-    place,
-    show_entry,
-    show_value,
     stated,
     title,
 )
@@ -44,24 +34,24 @@ def json(footprint: Footprint) -> str:
 
 def csv(footprint: Footprint) -> str:
     """One row a quantity, numbers in the unit of their column."""
-    return tables.as_csv(quantities(footprint))
+    return tables.as_csv(quantities.quantities(footprint))
 
 
 def markdown(footprint: Footprint) -> str:
     """A heading, the quantities and the ledger as pipe tables."""
-    parts = [f"## {tables.escape_markdown(title(footprint))}", _where(footprint, tables.escape_markdown)]
-    parts.append(tables.as_markdown(readable(footprint)).rstrip())
+    parts = [f"## {tables.escape_markdown(title(footprint))}", quantities.where(footprint, tables.escape_markdown)]
+    parts.append(tables.as_markdown(quantities.readable(footprint)).rstrip())
     for model, figures, source in stated(footprint):
         parts.append(tables.escape_markdown(f"{STATED}: {model}: {figures} ({source})"))
     if footprint.ledger:
-        parts += ["### Assumptions", tables.as_markdown(ledger(footprint)).rstrip()]
+        parts += ["### Assumptions", tables.as_markdown(quantities.ledger(footprint)).rstrip()]
     parts += [f"> {tables.escape_markdown(note)}" for note in footprint.notes]
     return "\n\n".join(parts) + "\n"
 
 
 def latex(footprint: Footprint) -> str:
     """A booktabs table of the quantities that are known."""
-    return tables.as_latex(readable(footprint))
+    return tables.as_latex(quantities.readable(footprint))
 
 
 def html(footprint: Footprint) -> str:
@@ -130,51 +120,3 @@ def format_for(path: PurePath) -> str:
     if found is None:
         raise InputError("out", str(path), "names no known format", f"end it in one of {' '.join(EXTENSIONS)}")
     return found
-
-
-def quantities(footprint: Footprint) -> Table:
-    """Every quantity of the total, its stages and its members, unrounded; what is absent stays empty."""
-    status = THIRD_PARTY if is_third_party(footprint) else ""
-    rows = tuple(
-        (footprint.name, e.part, e.field, e.convention, *_ends(e), base_unit(e.field), status)
-        for e in all_entries(footprint)
-    )
-    columns = ("name", "part", "quantity", "convention", "low", "mid", "high", "unit", "status")
-    return Table(columns, rows, right=frozenset({"low", "mid", "high"}))
-
-
-def readable(footprint: Footprint) -> Table:
-    """The known quantities of the total, and hours, energy and carbon of the members, rounded for reading."""
-    shown = [e for e in all_entries(footprint) if e.value is not None and (e.part == "total" or _is_main(e))]
-    rows = tuple((e.part, e.label, e.convention, show_entry(e)) for e in shown)
-    has_parts = any(e.part != "total" for e in shown)
-    columns = ("part", "quantity", "convention", "mid (5th – 95th percentile)")
-    first = 0 if has_parts else 1
-    return Table(columns[first:], tuple(row[first:] for row in rows), title=_where(footprint, str, named=True))
-
-
-def ledger(footprint: Footprint) -> Table:
-    """What was assumed, and from where."""
-    rows = tuple(
-        (a.field, show_value(a.field, a.value), a.origin, a.source + (f"; {a.note}" if a.note else ""))
-        for a in ledger_by_doubt(footprint)
-    )
-    return Table(("field", "value", "origin", "source"), rows)
-
-
-def _is_main(entry: Entry) -> bool:
-    return entry.convention in ("", "facility") and entry.field in (
-        "accelerator_hours",
-        "facility_energy_kwh",
-        "total_location_kgco2e",
-    )
-
-
-def _ends(entry: Entry) -> tuple[float | None, float | None, float | None]:
-    value = entry.value
-    return (None, None, None) if value is None else (value.low, value.mid, value.high)
-
-
-def _where(footprint: Footprint, escape: Callable[[str], str], named: bool = False) -> str:
-    words = [title(footprint)] if named else []
-    return " · ".join(escape(w) for w in (*words, hardware(footprint), place(footprint)) if w)

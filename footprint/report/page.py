@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 
-from footprint.report import formats, records, tables
+from footprint.report import quantities, records, tables
 from footprint.report.tables import Table
 from footprint.report.wording import (
     IMPACT_FIELDS,
@@ -92,7 +92,7 @@ def fragment(footprint: Footprint) -> str:
         tables.as_html(_others(footprint)),
         _stated(footprint),
         _bars(footprint),
-        "<h2>Assumptions</h2>" + tables.as_html(formats.ledger(footprint)) if footprint.ledger else "",
+        "<h2>Assumptions</h2>" + tables.as_html(quantities.ledger(footprint)) if footprint.ledger else "",
         "".join(f'<p class="quiet">Note: {html.escape(note)}</p>' for note in footprint.notes),
         _derivation(footprint),
         f'<p class="quiet">footprint {html.escape(footprint.version)}, '

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from footprint.report import formats, records
+from footprint.report import formats, quantities, records
 from footprint.report.wording import show_range, title
 from footprint.values import Footprint
 
@@ -34,7 +34,7 @@ class Result(Footprint):
         """One row a quantity: part, quantity, convention, low, mid, high, unit."""
         from footprint.report import frames
 
-        return frames.frame(formats.quantities(self))
+        return frames.frame(quantities.quantities(self))
 
     def to(self, format: str) -> str:
         """Text in one of the formats of `footprint.report.formats.FORMATS`."""

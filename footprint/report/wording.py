@@ -16,7 +16,7 @@ _LEAST_DIGITS = {"pue": 3}
 """What is read as the part above one needs a digit more."""
 
 _NEXT_TO_NOTHING = 0.01
-"""Below this share of the mid, a low end is told as a bound."""
+"""Below this share of the mid, a low end is told as a bound, and a driver is not told."""
 
 DERIVED_FIRST = ("default", "modelled", "catalog", "measured", "given")
 """The ledger's order for readers: what to doubt first stands first."""
@@ -227,11 +227,10 @@ def drivers(footprint: Footprint) -> tuple[str, list[Sensitivity]]:
         return "", []
     output = "total_location_kgco2e" if "total_location_kgco2e" in outputs else outputs[0]
     label = next((e.label for e in all_entries(footprint) if e.field == output), output)
-    movers = [s for s in footprint.sensitivities if s.output == output and reach(s) >= VISIBLE_SHARE]
+    movers = [s for s in footprint.sensitivities if s.output == output and reach(s) >= _NEXT_TO_NOTHING]
     return label, sorted(movers, key=reach, reverse=True)
 
 
-VISIBLE_SHARE = 0.005
 STATED = "Published (x: our estimate over it)"
 
 

@@ -2,9 +2,9 @@
 
 Two layers. Steady throughput: weighted least absolute deviations of log MFU on generation, mixture of
 experts, precision and size, over the best measured configuration per source, model, accelerator, count,
-length and precision, each source weighted by 1/sqrt(its rows), validated by leaving sources out. Whole
+length and precision, each row weighted by 1/sqrt(the rows of its source), validated by leaving sources out. Whole
 run: the share of that throughput which published runs kept, by the software of their time, each
-organization weighted by 1/sqrt(its runs), validated by leaving organizations out. What is left out of the
+run weighted by 1/sqrt(the runs of its organization), validated by leaving organizations out. What is left out of the
 fit stands in `data/fit_exclusions.csv` with its reason.
 
 References

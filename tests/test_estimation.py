@@ -1,0 +1,730 @@
+"""The estimator: physics of a plan, its stages, its derivation, and every input that cannot be."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import footprint
+from footprint import units
+from footprint.errors import InputError, UnknownName
+from footprint.estimation import doors
+from footprint.formulas import compute, energy, impact
+from footprint.values import ORIGINS, Range
+
+CONFIGS = Path(__file__).parent / "configs"
+MIXTRAL = "mixtral-8x7b"
+PRESETS = ("llama-3.1-405b", "gpt-3", "bloom", "palm-540b", "deepseek-v3", MIXTRAL, "gpt-4o")
+SLOWLY = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+COUNTS = st.integers(16, 16384)
+TOKENS = st.floats(1e9, 2e13)
+SIZES = st.floats(1e8, 2e11)
+
+
+def estimate(**words: Any) -> footprint.Result:
+    """7B parameters on a trillion tokens, 1,024 H100 in France, unless said otherwise."""
+    usual = {"params": "7B", "tokens": "1T", "accelerator": "h100-sxm", "count": 1024, "country": "FR"}
+    return footprint.estimate(**{k: v for k, v in {**usual, **words}.items() if v is not None})
+
+
+def staged(*stages: dict[str, Any], **words: Any) -> footprint.Result:
+    return estimate(stages=list(stages), tokens=None, **words)
+
+
+def preset(name: str) -> footprint.Result:
+    """A preset; of Mixtral neither tokens nor device are published."""
+    return (
+        footprint.estimate(name, tokens="2T", accelerator="h100-sxm") if name == MIXTRAL else footprint.estimate(name)
+    )
+
+
+def flop(result: footprint.Result) -> float:
+    assert result.usage.training_flop is not None
+    return result.usage.training_flop.mid
+
+
+def ranges(record: Any, path: str = "") -> Iterator[tuple[str, Range]]:
+    """Every Range in a record, with the path that leads to it."""
+    if isinstance(record, Range):
+        yield path, record
+    elif dataclasses.is_dataclass(record):
+        for field in dataclasses.fields(record):
+            yield from ranges(getattr(record, field.name), f"{path}.{field.name}")
+    elif isinstance(record, tuple):
+        for i, item in enumerate(record):
+            yield from ranges(item, f"{path}[{i}]")
+
+
+# physics
+
+
+@SLOWLY
+@given(SIZES, TOKENS, st.floats(1.1, 8.0))
+def test_more_tokens_are_as_many_times_the_flop_hours_and_energy(size: float, tokens: float, factor: float) -> None:
+    once, more = (estimate(params=size, tokens=t) for t in (tokens, tokens * factor))
+    for quantity in ("training_flop", "accelerator_hours", "it_energy_kwh", "wall_clock_h"):
+        for end in ("low", "mid", "high"):
+            one, other = (getattr(getattr(r.usage, quantity), end) for r in (once, more))
+            assert other == pytest.approx(one * factor, rel=1e-9), (quantity, end)
+    assert more.total_location_kgco2e.mid == pytest.approx(once.total_location_kgco2e.mid * factor, rel=1e-9)
+
+
+@SLOWLY
+@given(SIZES, TOKENS, COUNTS, st.sampled_from(["FR", "PL", "US"]))
+def test_every_range_rises_is_finite_and_no_amount_is_negative(
+    size: float, tokens: float, count: int, country: str
+) -> None:
+    found = list(ranges(estimate(params=size, tokens=tokens, count=max(count, 256), country=country)))
+    assert len(found) > 60
+    for path, value in found:
+        assert 0 <= value.low <= value.mid <= value.high < math.inf, path
+
+
+@SLOWLY
+@given(SIZES, TOKENS, st.sampled_from(["h100-sxm", "a100", "tpu-v4", "v100-sxm2-32gb"]))
+def test_the_facility_uses_at_least_what_its_computers_do(size: float, tokens: float, device: str) -> None:
+    found = estimate(params=size, tokens=tokens, accelerator=device, count=None)
+    for one in (found.facility, found.model_card):
+        for end in ("low", "mid", "high"):
+            assert getattr(one.facility_energy_kwh, end) >= getattr(one.it_energy_kwh, end)
+
+
+@SLOWLY
+@given(COUNTS, st.integers(2, 8))
+def test_more_devices_take_fewer_days_and_the_same_hours(count: int, times: int) -> None:
+    few, many = (estimate(count=c) for c in (count, count * times))
+    assert few.usage.accelerator_hours == many.usage.accelerator_hours
+    assert few.usage.it_energy_kwh == many.usage.it_energy_kwh
+    assert few.usage.wall_clock_h is not None
+    assert many.usage.wall_clock_h is not None
+    assert few.usage.wall_clock_h.mid == pytest.approx(times * many.usage.wall_clock_h.mid, rel=1e-12)
+
+
+@SLOWLY
+@given(SIZES, TOKENS, COUNTS)
+def test_estimate_sweep_and_hand_agree_to_the_last_digit(size: float, tokens: float, count: int) -> None:
+    count = max(count, 256)
+    words = {"accelerator": "h100-sxm", "country": "FR", "tokens": tokens, "count": count}
+    one = estimate(**words, params=size)
+    row = footprint.sweep(**{**words, "params": size, "tokens": [2 * tokens, tokens]}).iloc[1]
+    stage = one.plan.stages[0] if one.plan else None
+    assert stage is not None
+    assert stage.mfu is not None
+    assert stage.goodput is not None
+    assert stage.power is not None
+    power = {f.name: getattr(stage.power, f.name) for f in dataclasses.fields(stage.power)}
+    watts = energy.accelerator_power_w(
+        power["idle_node_w"].mid,
+        power["max_node_w"].mid,
+        energy.load_share(stage.goodput.mid, power["training_load_share"].mid, power["stalled_load_share"].mid),
+        power["network_w"].mid,
+    )
+    total = compute.stage_flop_update(tokens, 1.0, compute.training_flop_per_token_6nd(size))
+    hours = energy.accelerator_hours(total, 0.0, stage.peak_flop_per_s, stage.mfu.mid, 0.15, stage.goodput.mid)
+    facility = energy.facility_energy_kwh(energy.it_energy_kwh(hours, watts), one.site.pue.mid)
+    carbon = impact.operational_location_kgco2e(facility, one.site.location_intensity_g_per_kwh.mid)
+    assert one.usage.accelerator_hours.mid == row["accelerator_hours"] == hours
+    assert one.facility.facility_energy_kwh.mid == row["facility_energy_kwh"] == facility
+    assert one.facility.operational_location_kgco2e.mid == row["operational_location_kgco2e"] == carbon
+    assert one.total_location_kgco2e.mid == carbon + row["embodied_kgco2e"]
+
+
+@SLOWLY
+@given(st.lists(SIZES, min_size=2, max_size=6))
+def test_a_sweep_over_sizes_is_so_many_estimates(sizes: list[float]) -> None:
+    """The modelled MFU is a power of the size; on arrays it may differ in the last bit."""
+    frame = footprint.sweep(params=sizes, tokens="1T", accelerator="h100-sxm", country="FR")
+    for row, size in zip(frame.itertuples(), sizes, strict=True):
+        one = estimate(params=size, count=None)
+        assert row.training_flop == flop(one)
+        assert row.accelerator_hours == pytest.approx(one.usage.accelerator_hours.mid, rel=1e-14)
+        assert row.offsite_water_l == pytest.approx(one.facility.offsite_water_l.mid, rel=1e-14)
+
+
+def test_a_given_mfu_sets_the_hours_by_hand() -> None:
+    """6 x 7e9 x 1e12 / (989.4e12 x 0.4 x 0.9 x 3600) = 32,755 h."""
+    found = estimate(settings={"mfu": 0.4, "goodput": 0.9})
+    assert found.usage.accelerator_hours == Range.exactly(found.usage.accelerator_hours.mid)
+    assert found.usage.accelerator_hours.mid == pytest.approx(4.2e22 / (989.4e12 * 0.36 * 3600), rel=1e-12)
+
+
+def test_a_wider_mfu_widens_hours_energy_and_carbon() -> None:
+    narrow, wide = (estimate(settings={"mfu": m}) for m in ("0.38:0.4:0.42", "0.2:0.4:0.6"))
+    for quantity in (lambda r: r.usage.accelerator_hours, lambda r: r.total_location_kgco2e):
+        assert quantity(wide).low < quantity(narrow).low
+        assert quantity(wide).high > quantity(narrow).high
+        assert quantity(wide).mid == quantity(narrow).mid
+
+
+def test_the_grid_moves_carbon_in_proportion_and_hours_not_at_all() -> None:
+    clean, dirty = (estimate(settings={"location_intensity_g_per_kwh": g}) for g in (50, 500))
+    assert clean.usage.accelerator_hours == dirty.usage.accelerator_hours
+    assert dirty.facility.operational_location_kgco2e.mid == pytest.approx(
+        10 * clean.facility.operational_location_kgco2e.mid, rel=1e-12
+    )
+    assert clean.embodied_kgco2e == dirty.embodied_kgco2e
+
+
+def test_one_node_has_no_network_and_draws_less() -> None:
+    within, beyond = (estimate(params="1B", count=c) for c in (8, 16))
+    assert within.usage.accelerator_hours == beyond.usage.accelerator_hours
+    assert within.usage.it_energy_kwh.mid < beyond.usage.it_energy_kwh.mid
+    assert within.plan is not None
+    assert within.plan.stages[0].power is not None
+    assert within.plan.stages[0].power.network_w == Range.exactly(0.0)
+
+
+def test_fp8_takes_fewer_hours_than_bf16_and_more_than_half() -> None:
+    bf16, fp8 = (estimate(precision=p).usage.accelerator_hours.mid for p in ("bf16", "fp8"))
+    assert 0.5 < fp8 / bf16 < 1.0
+
+
+def test_only_active_parameters_cost_flop() -> None:
+    dense, sparse = estimate(params="13B"), estimate(params="47B", active_params="13B")
+    assert flop(sparse) == flop(dense)
+    assert sparse.usage.accelerator_hours.mid > dense.usage.accelerator_hours.mid  # a mixture reaches less MFU
+
+
+# FLOP by architecture or by 6ND, and by kind of stage
+
+
+def test_parameters_alone_mean_6nd_and_the_ledger_says_so() -> None:
+    found = estimate()
+    assert flop(found) == 6 * 7e9 * 1e12
+    (line,) = [a for a in found.ledger if a.field == "params"]
+    assert (line.origin, line.note) == ("given", "FLOP by 6 N D: no architecture given")
+    assert "training_flop_per_token_6nd" in {step.field for step in found.steps}
+
+
+def test_an_architecture_counts_attention_and_the_ledger_says_so() -> None:
+    found = estimate(params=None, config=CONFIGS / "llama-3.1-405b.json", tokens="15.6T", seq_len=8192, count=None)
+    assert flop(found) == pytest.approx(15.6e12 * 2.5240e12, rel=1e-4)
+    assert "architecture" in {a.field for a in found.ledger}
+    assert "attention_flop_per_token" in {step.field for step in found.steps}
+
+
+def test_a_config_file_is_the_preset_of_the_same_model() -> None:
+    """Meta 2024, model card and config.json of Llama 3.1 405B."""
+    named = footprint.estimate("llama-3.1-405b", tokens="15.6T", seq_len=8192)
+    read = footprint.estimate(
+        config=CONFIGS / "llama-3.1-405b.json", tokens="15.6T", seq_len=8192, accelerator="h100-sxm", count=16384,
+        country="USA", operator="meta", year=2024,
+    )  # fmt: skip
+    assert read.usage.accelerator_hours == named.usage.accelerator_hours
+    assert read.total_location_kgco2e == named.total_location_kgco2e
+
+
+def test_longer_sequences_cost_more_with_an_architecture_and_nothing_under_6nd() -> None:
+    def cost(length: int, **words: Any) -> float:
+        return flop(estimate(seq_len=length, count=None, **words))
+
+    llama = {"params": None, "config": CONFIGS / "llama-7b.json"}
+    assert cost(32768, **llama) > 1.3 * cost(2048, **llama)
+    assert cost(32768) == cost(2048)
+
+
+N, D = 7e9, 1e9
+
+
+@pytest.mark.parametrize(
+    ("stage", "by_hand"),
+    [
+        ({"kind": "pretrain"}, 6 * N * D),
+        ({"kind": "sft", "repeats": 3}, 18 * N * D),
+        ({"kind": "lora"}, 4 * N * D),
+        ({"kind": "preference"}, 8 * N * D),
+        ({"kind": "preference", "reference_passes": 0}, 6 * N * D),
+        ({"kind": "distillation", "teacher_params": "70B"}, 6 * N * D + 2 * 70e9 * D),
+        ({"kind": "synthetic", "kept_share": 0.25}, 2 * N * D * 4),
+        ({"kind": "rl", "samples_per_prompt": 8}, 8 * D * (2 * N + 6 * N + 2 * N)),
+        ({"kind": "rl", "reward_params": "1B", "value_params": "1B"}, D * (10 * N + 2e9 + 6e9)),
+        ({"kind": "rl", "inner_epochs": 2, "reference_passes": 0}, D * (2 * N + 12 * N)),
+    ],
+)
+def test_flop_of_each_kind_of_stage_by_hand(stage: dict[str, Any], by_hand: float) -> None:
+    assert flop(staged({**stage, "tokens": D})) == pytest.approx(by_hand, rel=1e-12)
+
+
+def test_adapters_cost_less_than_full_tuning() -> None:
+    lora, sft = (staged({"kind": k, "tokens": "1B"}) for k in ("lora", "sft"))
+    assert lora.usage.accelerator_hours.mid < sft.usage.accelerator_hours.mid
+    assert lora.usage.accelerator_hours.mid / sft.usage.accelerator_hours.mid == pytest.approx(2 / 3, rel=1e-12)
+
+
+def test_rollouts_run_at_the_mfu_of_generation() -> None:
+    found = staged({"kind": "rl", "tokens": "1B", "generation_mfu": 0.1, "mfu": 0.4, "goodput": 1.0})
+    by_hand = (8 * N * D / 0.4 + 2 * N * D / 0.1) / (989.4e12 * 3600)
+    assert found.usage.accelerator_hours.mid == pytest.approx(by_hand, rel=1e-12)
+
+
+def test_data_made_and_models_evaluated_are_no_updates() -> None:
+    found = staged(
+        {"kind": "pretrain", "tokens": "1T"},
+        {"kind": "synthetic", "tokens": "1B"},
+        {"kind": "evaluation", "tokens": "1B"},
+    )
+    assert found.usage.update_flop is not None
+    assert found.usage.update_flop.mid == 6 * 7e9 * 1e12
+    assert flop(found) == pytest.approx(6 * 7e9 * 1e12 + 2 * 7e9 * 1e9, rel=1e-12)
+
+
+def test_evaluation_costs_hours_but_is_no_training_compute() -> None:
+    found = staged({"kind": "evaluation", "tokens": "1B"}, settings={"mfu": 0.4, "goodput": 1})
+    assert found.usage.accelerator_hours.mid == pytest.approx(2 * N * D / (989.4e12 * 0.4 * 3600), rel=1e-12)
+    assert found.usage.training_flop is None
+
+
+# the graph of stages
+
+
+def hours_of(result: footprint.Result, name: str) -> float:
+    (line,) = [line for line in result.usage.lines if line.name == name]
+    assert line.wall_clock_h is not None
+    return line.wall_clock_h.mid
+
+
+PRETRAIN = {"name": "base", "kind": "pretrain", "tokens": "1T"}
+LONG = {"name": "long", "kind": "sft", "tokens": "40B", "after": "base"}
+SHORT = {"name": "short", "kind": "sft", "tokens": "10B", "after": "base"}
+
+
+def test_stages_follow_each_other_unless_said() -> None:
+    found = staged(PRETRAIN, {**LONG, "after": None}, {**SHORT, "after": None})
+    assert found.usage.wall_clock_h is not None
+    assert found.usage.wall_clock_h.mid == pytest.approx(
+        sum(hours_of(found, n) for n in ("base", "long", "short")), rel=1e-12
+    )
+
+
+def test_of_two_parallel_stages_the_longer_counts() -> None:
+    found = staged(PRETRAIN, LONG, SHORT)
+    assert found.usage.wall_clock_h is not None
+    assert found.usage.wall_clock_h.mid == pytest.approx(hours_of(found, "base") + hours_of(found, "long"), rel=1e-12)
+
+
+def test_a_stage_after_both_waits_for_the_longer() -> None:
+    last = {"name": "last", "kind": "preference", "tokens": "5B", "after": ["long", "short"]}
+    found = staged(PRETRAIN, LONG, SHORT, last)
+    assert found.usage.wall_clock_h is not None
+    by_hand = sum(hours_of(found, n) for n in ("base", "long", "last"))
+    assert found.usage.wall_clock_h.mid == pytest.approx(by_hand, rel=1e-12)
+
+
+def test_parallel_or_not_the_hours_and_energy_are_the_same() -> None:
+    parallel, serial = staged(PRETRAIN, LONG, SHORT), staged(PRETRAIN, LONG, {**SHORT, "after": "long"})
+    assert parallel.usage.accelerator_hours == serial.usage.accelerator_hours
+    assert parallel.total_location_kgco2e == serial.total_location_kgco2e
+
+
+def test_stages_on_different_devices_add_up_line_by_line() -> None:
+    found = staged(PRETRAIN, {**SHORT, "accelerator": "a100", "count": 64})
+    assert [line.accelerator for line in found.usage.lines] == ["h100-sxm5-80gb", "a100-sxm4-80gb"]
+    assert found.usage.it_energy_kwh.mid == pytest.approx(
+        sum(line.it_energy_kwh.mid for line in found.usage.lines), rel=1e-12
+    )
+
+
+# what is known already
+
+
+def test_known_hours_are_taken_and_imply_the_mfu() -> None:
+    found = estimate(accelerator_hours=50_000)
+    assert found.usage.accelerator_hours == Range.exactly(50_000.0)
+    (line,) = found.usage.lines
+    assert line.mfu is not None
+    assert line.mfu.mid == pytest.approx(4.2e22 / (50_000 * 3600 * 989.4e12), rel=1e-12)
+
+
+def test_hours_without_tokens_or_parameters_suffice() -> None:
+    found = footprint.estimate(accelerator_hours="1M", accelerator="h100-sxm", country="FR")
+    assert found.usage.accelerator_hours == Range.exactly(1e6)
+    assert found.usage.training_flop is None
+    assert found.sci_kgco2e_per_flop is None
+
+
+def test_known_hours_of_a_plan_are_shared_out_by_flop() -> None:
+    found = staged(PRETRAIN, LONG, accelerator_hours=60_000)
+    base, long = found.usage.lines
+    assert base.accelerator_hours.mid / long.accelerator_hours.mid == pytest.approx(25.0, rel=1e-12)
+    assert found.usage.accelerator_hours.mid == pytest.approx(60_000, rel=1e-12)
+
+
+def test_known_flop_is_taken() -> None:
+    found = estimate(params=None, tokens=None, flop="1e25", count=None)
+    assert flop(found) == 1e25
+    assert "compute-optimal" in next(a.note for a in found.ledger if a.field.endswith("active_params"))
+
+
+def test_hours_too_few_for_the_work_are_refused() -> None:
+    with pytest.raises(InputError, match=r"gives an MFU of 11\.79 on h100-sxm5-80gb; check that they are accelerator"):
+        estimate(tokens="10T", accelerator_hours=1e4)
+
+
+def test_a_plan_that_cannot_fit_names_the_smallest_count_and_that_count_fits() -> None:
+    with pytest.raises(
+        InputError, match=r"count = 8: cannot hold stage pretrain: [\d,]+ GiB .* on 80 GiB each"
+    ) as told:
+        footprint.estimate("llama-3.1-405b", count=8)
+    named = re.search(r"give --count (\d+) or more", str(told.value))
+    assert named
+    smallest = int(named.group(1))
+    assert smallest % 8 == 0
+    assert footprint.estimate("llama-3.1-405b", count=smallest).usage.lines[0].accelerator_count == smallest
+    with pytest.raises(InputError, match=rf"give --count {smallest} or more"):
+        footprint.estimate("llama-3.1-405b", count=smallest - 8)
+
+
+def test_states_of_405b_need_more_than_the_memory_of_90_devices() -> None:
+    """405.85e9 x 18 bytes (ZeRO, arXiv 1910.02054: BF16 weights, FP32 gradients and Adam) is 6.6 TiB."""
+    with pytest.raises(InputError, match=r"cannot hold stage pretrain: 6,8\d\d GiB"):
+        footprint.estimate("llama-3.1-405b", count=64)
+
+
+def test_a_leaner_optimizer_fits_on_fewer() -> None:
+    with pytest.raises(InputError, match="count = 1: cannot hold stage pretrain"):
+        estimate(count=1)
+    assert staged({"kind": "lora", "tokens": "1B"}, count=1).usage.lines[0].accelerator_count == 1
+
+
+# inputs that cannot be
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({"settings": {"mfu": 1.2}}, "mfu = 1.2: must be at most 1"),
+        ({"settings": {"mfu": 0}}, "mfu = 0: must be above 0"),
+        ({"settings": {"goodput": "0.9:1.1"}}, "goodput = '0.9:1.1': must be at most 1"),
+        ({"settings": {"pue": 0.9}}, "pue = 0.9: must be at least 1"),
+        ({"settings": {"location_intensity_g_per_kwh": -1}}, "location_intensity_g_per_kwh = -1: must be"),
+        ({"tokens": "-1T"}, "tokens = '-1T': must be above 0"),
+        ({"tokens": 0}, "tokens = 0: must be above 0"),
+        ({"count": 0}, "count = 0: must be at least 1"),
+        ({"count": 7.5}, "count = 7.5: must be a whole number"),
+        ({"params": "1e400"}, "params = '1e400': must be finite"),
+        ({"params": "nan"}, "params = 'nan': is not a number"),
+        ({"params": ""}, "params = '': is not a number"),
+        ({"params": True}, "params = True: is not a number"),
+        ({"active_params": "8B"}, "active_params = '8B': must not exceed params"),
+        ({"params": None}, "params: is missing for stage pretrain; give --params, or --flop"),
+        ({"tokens": None}, "tokens: is missing for stage pretrain; give --tokens, or --flop"),
+        ({"accelerator": None}, "accelerator: is missing; give one, such as --accelerator h100-sxm"),
+        ({"precision": "fp4"}, "precision = 'fp4': h100-sxm5-80gb has no fp4 peak; choose one of"),
+        ({"config": {"model_type": "bert"}, "params": None}, "model_type = 'bert': is not a supported decoder-only"),
+        ({"config": {"model_type": "llama"}}, "params = '7B': contradicts --config; give one of the two"),
+        ({"tokens": None, "stages": []}, "stages = .*must be a list of mappings"),
+        ({"tokens": None, "stages": [PRETRAIN, PRETRAIN]}, "stages = 'base, base': share a name"),
+        ({"tokens": None, "stages": [LONG]}, "after = 'base': is no stage before long"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line(words: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message) as told:
+        estimate(**words)
+    assert "\n" not in str(told.value)
+    assert "; " in str(told.value)  # what to do stands behind it
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({"accelerator": "h100-smx"}, "accelerator = 'h100-smx': is not a known name; did you mean h100-sxm"),
+        ({"model": "lama-3.1-405b", "params": None}, "did you mean llama-3.1-405b"),
+        ({"parms": "7B"}, "option = 'parms': is not a known name; did you mean params"),
+        ({"settings": {"mfuu": 0.4}}, "set = 'mfuu': is not a known name; did you mean mfu"),
+        ({"stages": [{"kind": "pretraining"}]}, "kind = 'pretraining': is not a known name; did you mean pretrain"),
+        ({"stages": [{"tokenz": "1T"}]}, "stage word = 'tokenz': is not a known name; did you mean tokens"),
+        ({"optimizer": "adamm"}, "optimizer = 'adamm': is not a known name; did you mean adamw"),
+        ({"country": "Frnce"}, "did you mean France"),
+    ],
+)
+def test_an_unknown_name_is_refused_with_the_nearest(words: dict[str, Any], message: str) -> None:
+    with pytest.raises(UnknownName, match=message) as told:
+        estimate(**words)
+    assert "\n" not in str(told.value)
+
+
+def test_a_family_takes_no_single_size() -> None:
+    with pytest.raises(InputError, match=r"tokens = '1T': llama-3.1 is a family of models; name one of them"):
+        footprint.estimate("llama-3.1", tokens="1T")
+
+
+def test_hours_that_nobody_reported_cannot_be_taken() -> None:
+    with pytest.raises(InputError, match="has no published hours; leave --reported out"):
+        footprint.estimate("gpt-4o", reported=True)
+
+
+# plans in files
+
+
+PLAN = """
+name: small-chat
+params: 3B
+accelerator: h100-sxm
+count: 64
+country: SE
+set: {pue: 1.1}
+stages:
+  - {name: base, kind: pretrain, tokens: 2T}
+  - {name: tune, kind: sft, tokens: 1B, repeats: 2, after: base}
+"""
+
+
+def test_a_yaml_plan_is_its_words(tmp_path: Path) -> None:
+    file = tmp_path / "plan.yaml"
+    file.write_text(PLAN, encoding="utf-8")
+    found = footprint.estimate(file)
+    spoken = footprint.estimate(
+        name="small-chat", params="3B", accelerator="h100-sxm", count=64, country="SE", settings={"pue": 1.1},
+        stages=[
+            {"name": "base", "kind": "pretrain", "tokens": "2T"},
+            {"name": "tune", "kind": "sft", "tokens": "1B", "repeats": 2, "after": "base"},
+        ],
+    )  # fmt: skip
+    assert found == spoken
+    assert found.name == "small-chat"
+    assert flop(found) == pytest.approx(6 * 3e9 * (2e12 + 2e9), rel=1e-12)
+    assert found.site.pue == Range.exactly(1.1)
+
+
+def test_words_beside_a_plan_win_over_it(tmp_path: Path) -> None:
+    file = tmp_path / "plan.yaml"
+    file.write_text(PLAN, encoding="utf-8")
+    assert footprint.estimate(file, country="PL").site.zone == "POL"
+    assert footprint.estimate(file).site.zone == "SWE"
+
+
+def test_a_json_plan_works_alike(tmp_path: Path) -> None:
+    file = tmp_path / "plan.json"
+    words = {"params": "7B", "tokens": "1T", "accelerator": "h100-sxm", "count": 1024, "country": "FR"}
+    file.write_text(json.dumps(words), encoding="utf-8")
+    assert footprint.estimate(file).usage == estimate().usage
+
+
+def test_a_plans_config_is_looked_for_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_bytes((CONFIGS / "llama-7b.json").read_bytes())
+    file = tmp_path / "plan.yaml"
+    file.write_text("config: config.json\ntokens: 1T\naccelerator: a100\ncountry: FR\n", encoding="utf-8")
+    beside = footprint.estimate(file)
+    assert flop(beside) == flop(estimate(params=None, config=CONFIGS / "llama-7b.json", accelerator="a100", count=None))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("params: 7B\ntokens: [1T\ncount: 8\n", r"plan = .*: is not YAML at line 3"),
+        ("params: 7B\n  tokens: 1T\n", r"plan = .*: is not YAML at line 2"),
+        ("- 7B\n- 1T\n", r"plan = .*: holds no words"),
+        ("", r"plan = .*: holds no words"),
+        ("set: 3\n", "settings = '3': must be a mapping"),
+        ("params: 7B\ntokenz: 1T\n", "plan word = 'tokenz': is not a known name; did you mean tokens"),
+    ],
+)
+def test_a_plan_that_cannot_be_read_says_where(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "plan.yaml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=message) as told:
+        footprint.estimate(file)
+    assert "\n" not in str(told.value)
+
+
+def test_a_plan_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"plan = .*nowhere\.yaml': is not a file"):
+        footprint.estimate(tmp_path / "nowhere.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("{", "is not JSON at line 1"), ("[]", "is not a JSON object"), ('{"model_type": "bert"}', "'bert'")],
+)
+def test_a_config_that_cannot_be_read_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "config.json"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        estimate(params=None, config=file)
+
+
+# families
+
+
+def test_a_family_is_the_sum_of_its_members() -> None:
+    found = footprint.estimate("llama-3.1")
+    assert [part.name for part in found.parts] == list(doors.members("llama-3.1"))
+    assert found.usage.accelerator_hours.mid == pytest.approx(
+        sum(part.usage.accelerator_hours.mid for part in found.parts), rel=1e-12
+    )
+    for quantity in ("facility_energy_kwh", "operational_location_kgco2e", "onsite_water_l", "offsite_water_l"):
+        whole, parts = getattr(found.facility, quantity), [getattr(part.facility, quantity) for part in found.parts]
+        assert whole.mid == pytest.approx(sum(part.mid for part in parts), rel=1e-12)
+    assert found.total_location_kgco2e.mid == pytest.approx(
+        sum(part.total_location_kgco2e.mid for part in found.parts), rel=1e-12
+    )
+
+
+def test_the_errors_of_a_familys_members_are_shared_so_its_range_is_as_wide() -> None:
+    found = footprint.estimate("llama-3.1")
+    ends = [sum(getattr(part.usage.accelerator_hours, end) for part in found.parts) for end in ("low", "high")]
+    hours = found.usage.accelerator_hours
+    assert (hours.low, hours.high) == pytest.approx(ends, rel=0.02)
+
+
+def test_a_member_of_a_family_is_the_model_alone() -> None:
+    (part,) = [p for p in footprint.estimate("llama-3.1").parts if p.name == "llama-3.1-8b"]
+    alone = footprint.estimate("llama-3.1-8b")
+    assert part.usage == alone.usage
+    assert part.facility == alone.facility
+
+
+def test_comparing_is_estimating_one_after_the_other() -> None:
+    pair = footprint.compare("gpt-3", "bloom")
+    assert [r.usage for r in pair] == [footprint.estimate(n).usage for n in ("gpt-3", "bloom")]
+
+
+# the derivation, the ledger, the sensitivities
+
+
+@pytest.mark.parametrize("name", [*PRESETS, "llama-3.1"])
+def test_every_step_of_the_derivation_evaluates_to_its_value(name: str) -> None:
+    found = preset(name)
+    assert len(found.steps) > 15
+    for step in found.steps:
+        assert step.reference, step.field
+        left, _, right = step.equation.partition(" = ")
+        assert left == step.field or step.field.startswith(left.removesuffix("_usd"))
+        value = eval(right, {"__builtins__": {}}, vars(units) | dict(step.inputs))
+        assert value == pytest.approx(step.value, rel=1e-12), step
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_each_input_of_a_step_is_an_earlier_value_a_field_or_a_stated_number(name: str) -> None:
+    """No number appears from nowhere: what an earlier step of the same part yielded is what the next one takes."""
+    known: dict[tuple[str, str], float] = {}
+    for step in preset(name).steps:
+        for field, value in step.inputs:
+            if (step.part, field) in known and field != "electricity_usd":
+                assert value == known[step.part, field], (step.part, step.field, field)
+        known[step.part, step.field] = step.value
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_last_steps_are_the_answer(name: str) -> None:
+    found = preset(name)
+    last = {(step.part, step.field): step.value for step in found.steps}
+    for one in (found.facility, found.model_card):
+        for field in (
+            "facility_energy_kwh", "operational_location_kgco2e", "onsite_water_l", "offsite_water_l",
+            "electricity_usd",
+        ):  # fmt: skip
+            assert last[one.convention, field] == getattr(one, field).mid
+    hours = [step.value for step in found.steps if step.field == "accelerator_hours"]
+    assert found.usage.accelerator_hours.mid == hours[-1]
+    if found.embodied_kgco2e is not None:
+        assert last["total", "total_location_kgco2e"] == found.total_location_kgco2e.mid
+    if found.sci_kgco2e_per_token is not None:
+        assert last["total", "sci_kgco2e_per_token"] == found.sci_kgco2e_per_token.mid
+
+
+@pytest.mark.parametrize("name", [*PRESETS, "llama-3.1"])
+def test_every_line_of_the_ledger_has_an_origin_and_a_source(name: str) -> None:
+    found = preset(name)
+    assert len(found.ledger) > 15
+    for line in found.ledger:
+        assert line.origin in ORIGINS, line
+        assert line.source or line.value is None, line
+        assert line.origin != "given" or line.source == "user", line
+
+
+def test_what_the_user_gave_is_told_as_given() -> None:
+    found = estimate(settings={"mfu": "0.35:0.45", "pue": 1.1, "lifetime_h": 30000})
+    given_fields = {line.field for line in found.ledger if line.origin == "given"}
+    assert given_fields >= {"params", "pretrain.mfu", "pue", "lifetime_h"}
+    assert "mfu" not in {line.field for line in found.ledger if line.origin == "modelled"}
+
+
+def test_sensitivities_are_sorted_and_mfu_moves_hours_most() -> None:
+    found = footprint.estimate("llama-3.1-405b", sensitivity=True).sensitivities
+    span = [abs(s.output_at_high_ratio - s.output_at_low_ratio) for s in found]
+    assert span == sorted(span, reverse=True)
+    hours = [s for s in found if s.output == "accelerator_hours"]
+    assert hours[0].field == "mfu"
+    assert {s.field for s in found if s.output == "total_location_kgco2e"} >= {"mfu", "pue", "lifetime_h"}
+
+
+def test_a_sensitivity_is_the_estimate_with_that_input_at_its_end() -> None:
+    found = estimate(settings={"mfu": "0.3:0.4:0.5"}, sensitivity=True)
+    (row,) = [s for s in found.sensitivities if (s.field, s.output) == ("mfu", "accelerator_hours")]
+    assert row.output_at_low_ratio == pytest.approx(0.4 / 0.3, rel=1e-12)
+    assert row.output_at_high_ratio == pytest.approx(0.4 / 0.5, rel=1e-12)
+
+
+def test_no_sensitivity_is_told_unless_asked() -> None:
+    assert estimate().sensitivities == ()
+
+
+def test_the_same_words_give_the_same_answer() -> None:
+    assert estimate() == estimate()
+
+
+def test_a_result_says_which_tables_and_which_version_it_rests_on() -> None:
+    found = estimate()
+    assert found.version == footprint.__version__
+    assert re.fullmatch(r"[0-9a-f]{16}", found.catalog_digest)
+
+
+def test_a_closed_model_is_marked_as_a_third_party_estimate() -> None:
+    found = footprint.estimate("gpt-4o")
+    assert found.plan is not None
+    assert found.plan.third_party
+    assert any("third-party estimate" in note for note in found.notes)
+    open_one = footprint.estimate("bloom")
+    assert open_one.plan is not None
+    assert not open_one.plan.third_party
+
+
+# sweeps and the other doors
+
+
+def test_a_sweep_has_one_row_a_scenario_and_broadcasts() -> None:
+    words = {"accelerator": "h100-sxm", "country": "FR", "params": "7B"}
+    frame = footprint.sweep(**words, tokens=[1e12, 2e12], settings={"pue": [[1.1], [1.2], [1.3]]})
+    assert len(frame) == 6
+    np.testing.assert_allclose(frame["facility_energy_kwh"] / frame["it_energy_kwh"], frame["pue"], rtol=1e-12)
+    assert set(frame["pue"]) == {1.1, 1.2, 1.3}
+    assert frame.groupby("tokens")["accelerator_hours"].nunique().tolist() == [1, 1]
+
+
+def test_a_sweep_names_the_scenario_that_cannot_be() -> None:
+    with pytest.raises(InputError, match=r"tokens\[1\] = -1\.0: must lie in"):
+        footprint.sweep(params="7B", tokens=[1e12, -1], accelerator="h100-sxm", country="FR")
+
+
+def test_a_sweep_of_lists_that_do_not_match_is_refused() -> None:
+    with pytest.raises(InputError, match="do not broadcast; give lists of one length"):
+        footprint.sweep(params=[1e9, 2e9, 3e9], tokens=[1e12, 2e12], accelerator="h100-sxm", country="FR")
+
+
+def test_a_sweep_of_nothing_is_refused() -> None:
+    with pytest.raises(InputError, match="has no word with several values"):
+        footprint.sweep(params="7B", tokens="1T", accelerator="h100-sxm", country="FR")
+
+
+def test_neighbours_of_a_plan_are_measured_on_its_device_where_there_are_any() -> None:
+    found = doors.neighbours(estimate())
+    assert len(found) == 3
+    assert found[0].accelerator == "h100-sxm5-80gb"
+    assert all(0.05 < n.mfu < 0.95 for n in found)
+
+
+def test_scores_are_shares_of_one() -> None:
+    found = doors.scores("llama-3.1-405b")
+    assert found
+    assert all(0.1 < score.score_share < 1.0 for score in found)
