@@ -48,8 +48,8 @@ def backtest(
         output.show_tables(
             [
                 comparison.backtest_rows(result, organizations=is_wide),
-                comparison.backtest_groups(result),
                 comparison.backtest_skipped(result),
+                comparison.backtest_groups(result),
             ],
             out,
             cut="model",

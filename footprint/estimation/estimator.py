@@ -95,7 +95,9 @@ def _merged_site(sites: Sequence[Site], name: str) -> Site:
     """One site for a family: its members must run in one place; their devices' rates are joined."""
     bare = {replace(site, rates=()) for site in sites}
     if len(bare) > 1:
-        raise InputError("model", name, "has members on different sites", "give --country, --operator and --year")
+        zones = ", ".join(sorted({site.zone for site in sites}))
+        fix = "name one of them, or give --country, --operator and --year for all"
+        raise InputError("model", name, f"has members of different places or years ({zones})", fix)
     rates = {rate.accelerator: rate for site in sites for rate in site.rates}
     return replace(sites[0], rates=tuple(rates.values()))
 

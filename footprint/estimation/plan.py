@@ -286,7 +286,8 @@ class _Builder:
     def _accelerator(self, spec: Mapping[str, Any]) -> Accelerator:
         name = spec.get("accelerator")
         if name is None:
-            raise InputError("accelerator", None, "is missing", "give one, such as --accelerator h100-sxm")
+            missing = f"is not published for {self.name}" if self.preset else "is missing"
+            raise InputError("accelerator", None, missing, "give one, such as --accelerator h100-sxm")
         return self.catalog.accelerator(str(name))
 
     def _precision(self, spec: Mapping[str, Any], accelerator: Accelerator) -> str:

@@ -121,13 +121,9 @@ def backtest_groups(backtest: Backtest) -> Table:
 
 
 def backtest_skipped(backtest: Backtest) -> Table:
-    """Runs that cannot be estimated, counted by reason, the most frequent first."""
-    counts: dict[str, int] = {}
-    for _, reason in backtest.skipped:
-        counts[reason] = counts.get(reason, 0) + 1
-    ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
-    rows = tuple((count, reason) for reason, count in ordered)
-    return Table(("runs", "why they cannot be estimated"), rows, right=frozenset({"runs"}))
+    """Runs that cannot be estimated, each with the reason, alike ones together."""
+    ordered = sorted(backtest.skipped, key=lambda pair: (pair[1], pair[0]))
+    return Table(("published run", "why it cannot be estimated"), tuple(ordered))
 
 
 def _compared(footprint: Footprint) -> dict[str, Range | None]:

@@ -55,6 +55,11 @@ class Rows:
         others: NDArray[np.bool_] = np.array(self.group) != group
         return others
 
+    def only(self, keep: NDArray[np.bool_]) -> Rows:
+        """The rows that are kept, as if there were no others."""
+        group, labels = (tuple(np.array(names)[keep].tolist()) for names in (self.group, self.labels))
+        return Rows(self.design[keep], self.log_mfu[keep], self.weight[keep], group, labels)
+
 
 @dataclass(frozen=True, slots=True)
 class Errors:
@@ -300,7 +305,8 @@ def without_each_organization(catalog: Catalog) -> dict[str, Unseen]:
     for organization in sorted(set(kept_rows.group)):
         others = kept_rows.without(organization)
         shift = fit(kept_rows, others) - whole
-        error = _run_error(errors.residual[others], errors.weight[others], useful)
+        rest = unseen(kept_rows.only(others))
+        error = _run_error(rest.residual, rest.weight, useful)
         found[organization] = Unseen(float(np.exp(shift[0])), float(np.exp(shift.sum())), error)
     return found
 
