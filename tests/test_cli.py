@@ -225,11 +225,8 @@ def test_backtest_prints_writes_and_draws(run: Any, tmp_path: Path) -> None:
 def test_backtest_shows_runs_groups_and_what_was_left_out(run: Any) -> None:
     out = run("backtest").out
     assert max(map(len, out.splitlines())) <= 80
-    assert [word for word in ("reported", "median error", "why they cannot") if word in out] == [
-        "reported",
-        "median error",
-        "why they cannot",
-    ]
+    assert out.index("reported") < out.index("why it cannot be estimated") < out.index("median error")
+    assert "stable-diffusion-v2" in out  # every tier A and B run is named, those that cannot be estimated too
 
 
 def test_catalog_is_tabs_in_a_pipe_and_columns_when_asked(run: Any) -> None:
