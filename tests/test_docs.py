@@ -82,6 +82,28 @@ def test_readme_and_explain_tell_the_two_pairs_apart() -> None:
         assert figure in flat
 
 
+def test_methodology_holds_every_equation() -> None:
+    from footprint.derivation import description
+    from footprint.formulas import compute, cost, energy, impact, memory
+
+    text = (ROOT / "METHODOLOGY.md").read_text(encoding="utf-8")
+    formulas = [
+        function
+        for module in (compute, cost, energy, impact, memory)
+        for function in vars(module).values()
+        if getattr(function, "__module__", "") == module.__name__
+    ]
+    missing = [equation for equation, _ in map(description, formulas) if f"\n{equation}\n" not in text]
+    assert len(formulas) > 30
+    assert missing == []
+
+
+def test_methodology_holds_the_backtest_as_printed() -> None:
+    printed = run("footprint backtest").stdout
+    groups = printed[printed.index("\ngroup ") + 1 :].rstrip()
+    assert groups in (ROOT / "METHODOLOGY.md").read_text(encoding="utf-8")
+
+
 if __name__ == "__main__":
     content = README.read_text(encoding="utf-8")
     README.write_text(
