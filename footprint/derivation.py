@@ -38,6 +38,16 @@ class Derivation:
             self._keep(part, field, f"{field} = " + " + ".join(named), named, value, "sum of the parts")
         return value
 
+    def longest(self, field: str, paths: list[dict[str, Quantity]], part: str = "total") -> Quantity:
+        """The longest of several sums of the same field: the critical path of a graph of stages."""
+        value = _longest(paths)
+        named = {_identifier(name): addend for path in paths for name, addend in path.items()}
+        sums = [" + ".join(_identifier(name) for name in path) for path in paths]
+        if len(named) > 1:
+            equation = f"{field} = " + (sums[0] if len(sums) == 1 else f"max({', '.join(sums)})")
+            self._keep(part, field, equation, named, value, "the longest path through the stages")
+        return value
+
     def _keep(
         self, part: str, field: str, equation: str, inputs: dict[str, Quantity], value: Quantity, reference: str
     ) -> None:
@@ -55,6 +65,19 @@ class Plain:
     def total(self, field: str, addends: dict[str, Quantity], part: str = "total") -> Quantity:
         """Add the same field over stages or models."""
         return sum(addends.values())
+
+    def longest(self, field: str, paths: list[dict[str, Quantity]], part: str = "total") -> Quantity:
+        """The longest of several sums of the same field."""
+        return _longest(paths)
+
+
+def _longest(paths: list[dict[str, Quantity]]) -> Quantity:
+    sums = [sum(path.values()) for path in paths]
+    if not any(getattr(s, "ndim", 0) for s in sums):
+        return max(sums)
+    import numpy as np  # here, not above: plain numbers do without
+
+    return np.maximum.reduce(np.broadcast_arrays(*sums))
 
 
 def mid(value: Any) -> float:

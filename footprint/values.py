@@ -164,7 +164,7 @@ class Node:
 class Power:
     """What one accelerator and its share of node and network draw; watts per accelerator."""
 
-    tdp_w: float
+    tdp_w: Range
     idle_node_w: Range
     max_node_w: Range
     training_load_share: Range
@@ -180,7 +180,7 @@ class Stage:
     kind: str
     accelerator: str
     precision: str
-    after: tuple[str, ...] = ()
+    after: tuple[str, ...] | None = None  # None: after the stage listed before; empty: from the start
     architecture: Architecture | None = None
     params: Range | None = None
     active_params: Range | None = None
@@ -188,7 +188,6 @@ class Stage:
     repeats_count: float = 1.0
     seq_len: int | None = None
     accelerator_count: int | None = None
-    batch_tokens: float | None = None
     training_flop: Range | None = None
     accelerator_hours: Range | None = None
     mfu: Range | None = None
@@ -201,7 +200,7 @@ class Stage:
     value_params: Range | None = None
     samples_per_prompt_count: float = 1.0
     inner_epochs_count: float = 1.0
-    kept_share: float = 1.0
+    kept_share: Range = Range(1.0, 1.0, 1.0)
     peak_flop_per_s: float = 0.0
     power: Power | None = None
 
@@ -223,13 +222,14 @@ class Rates:
     """What one accelerator-hour carries beside energy, for one kind of accelerator on this site."""
 
     accelerator: str
-    embodied_accelerator_kgco2e: Range | None
-    embodied_host_kgco2e: Range | None
+    embodied_accelerator_kgco2e: Range
+    embodied_host_kgco2e: Range
     on_demand_usd_per_h: Range | None = None
     spot_usd_per_h: Range | None = None
     reserved_1y_usd_per_h: Range | None = None
     reserved_3y_usd_per_h: Range | None = None
     capital_usd_per_h: Range | None = None
+    launch_price_usd: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +245,9 @@ class Site:
     water_intensity_l_per_kwh: Range
     lifetime_h: Range
     fleet_utilization: Range
+    server_cost_ratio: Range
+    network_cost_share: Range
+    depreciation_share: Range
     region: str | None = None
     market_intensity_g_per_kwh: Range | None = None
     electricity_usd_per_kwh: Range | None = None
@@ -322,7 +325,7 @@ class Footprint:
     site: Site
     facility: Impact
     model_card: Impact
-    embodied_kgco2e: Range | None
+    embodied_kgco2e: Range
     total_location_kgco2e: Range
     rental_on_demand_usd: Range | None = None
     rental_spot_usd: Range | None = None

@@ -341,8 +341,15 @@ def test_a_part_without_any_price_costs_nothing_known_not_nothing() -> None:
     result = assessor.assess(mids(usage(device)), mids(found), Plain())
     assert set(result.rentals.values()) == {None}
     assert result.ownership_usd is None
-    assert result.embodied_kgco2e is None
-    assert result.total_location_kgco2e == result.facility.operational_location_kgco2e
+
+
+def test_unknown_embodied_carbon_is_the_span_of_known_devices_and_said() -> None:
+    device = next(a.id for a in CATALOG.accelerators() if a.embodied_kgco2e is None)
+    found, ledger, _ = made(device, country="US")
+    assert found.rates[0].embodied_accelerator_kgco2e == CATALOG.constant("embodied_accelerator_kgco2e")
+    assert ledger["embodied_accelerator_kgco2e"].origin == "default"
+    result = assessor.assess(mids(usage(device)), mids(found), Plain())
+    assert result.total_location_kgco2e == result.facility.operational_location_kgco2e + result.embodied_kgco2e
 
 
 def test_prices_are_the_middle_and_ends_of_what_is_listed() -> None:
@@ -411,6 +418,9 @@ SITE = Site(
     electricity_usd_per_kwh=Range(0.05, 0.08, 0.16),
     lifetime_h=Range(26280.0, 43800.0, 52560.0),
     fleet_utilization=Range(0.5, 0.8, 1.0),
+    server_cost_ratio=Range.exactly(1.64),
+    network_cost_share=Range.exactly(0.19),
+    depreciation_share=Range(0.28, 0.32, 0.37),
     rates=(RATES,),
 )
 
@@ -484,10 +494,10 @@ def test_stages_add_up() -> None:
 
 
 def test_one_stage_without_a_price_leaves_the_whole_without() -> None:
-    bare = Rates(CATALOG.accelerator("tpu-v4").id, None, Range.exactly(750.0))
+    bare = Rates(CATALOG.accelerator("tpu-v4").id, Range.exactly(164.0), Range.exactly(750.0))
     found = plain(usage("h100-sxm", "tpu-v4"), replace(SITE, rates=(RATES, bare)))
-    assert [found[n] for n in ("embodied_kgco2e", "ownership_usd", "rental_on_demand_usd")] == [None, None, None]
-    assert found["total_location_kgco2e"] == found["facility.operational_location_kgco2e"]
+    assert [found[n] for n in ("ownership_usd", "rental_on_demand_usd")] == [None, None]
+    assert found["embodied_kgco2e"] is not None
 
 
 def test_an_unknown_market_intensity_makes_no_market_carbon_and_zero_makes_zero() -> None:

@@ -63,7 +63,7 @@ def test_reinforcement_learning_by_hand() -> None:
 
 
 def test_discarded_samples_count() -> None:
-    assert compute.synthetic_flop(1e9, 0.25, 1.4e10) == 4 * compute.synthetic_flop(1e9, 1.0, 1.4e10)
+    assert compute.synthetic_flop(1e9, 1, 0.25, 1.4e10) == 4 * compute.synthetic_flop(1e9, 1, 1.0, 1.4e10)
 
 
 def test_stored_logits_make_distillation_plain_training() -> None:
@@ -91,7 +91,3 @@ def test_recomputed_activations_by_hand() -> None:
     layers, layer_at_work = 8192 * 2 * 126 * 16384, 8192 * (18 * 16384 + 4 * 53248)
     assert memory.activation_bytes(126, 16384, 53248, 8192, 1) == pytest.approx(layers + layer_at_work, rel=1e-15)
     assert memory.activation_bytes(1, 1000, 4000, 1, 1) == (2 + 34) * 1000  # 34 s b h of a plain FFN
-
-
-def test_logits_by_hand() -> None:
-    assert memory.logits_bytes(8192, 2, 4096, 128256) == 4 * 8192 * 2 * (4096 + 128256)

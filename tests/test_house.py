@@ -56,7 +56,7 @@ SAME_FLOOR = {
 FACE = "footprint"
 
 THIRD_PARTY: dict[str, tuple[str, ...]] = {
-    "numpy": ("uncertainty", "throughput", "estimation.estimator", "estimation.sweeping"),
+    "numpy": ("derivation", "uncertainty", "throughput", "estimation.sweeping"),
     "pandas": ("report.frames", "estimation.sweeping"),
     "plotly": ("report.charts",),
     "rich": ("report", "cli"),
@@ -76,7 +76,6 @@ PRINTERS = ("cli", "throughput.calibrate")  # the second is a command: it prints
 
 MOST_FILE_LINES, MOST_FUNCTION_LINES = 400, 60
 LONG_FILES = {
-    "estimation/plan.py": "one builder of a draft; model, stages, power, place and hours share its ledger and notes",
     "formulas/compute.py": "docstrings: three quarters of its lines say what an equation leaves out and who states it",
     "values.py": "one record after another, no logic",
 }

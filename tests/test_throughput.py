@@ -159,7 +159,7 @@ def test_an_unmeasured_generation_has_a_wider_range_and_says_so() -> None:
     assert rule.generation_of(device) not in measured
     _, unknown = rule.predict(device, "fp16", 7e9, False, 2025, CATALOG)
     _, known = rule.predict(H100, "bf16", 7e9, False, 2025, CATALOG)
-    assert (unknown.measured_generation, known.measured_generation) == (False, True)
+    assert (unknown.is_measured, known.is_measured) == (False, True)
     assert unknown.note == "no training throughput of Turing devices was measured nearby: the range is wider"
     assert unknown.mfu.low / unknown.mfu.mid < known.mfu.low / known.mfu.mid
     assert unknown.mfu.high / unknown.mfu.mid > known.mfu.high / known.mfu.mid

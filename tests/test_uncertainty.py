@@ -22,9 +22,12 @@ SITE = Site(
     water_intensity_l_per_kwh=Range.exactly(3.7),
     lifetime_h=Range(26280.0, 43800.0, 52560.0),
     fleet_utilization=Range(0.5, 0.8, 1.0),
+    server_cost_ratio=Range.exactly(1.64),
+    network_cost_share=Range.exactly(0.19),
+    depreciation_share=Range(0.28, 0.32, 0.37),
 )
 POWER = Power(
-    tdp_w=700.0,
+    tdp_w=Range.exactly(700.0),
     idle_node_w=Range(200.0, 237.0, 250.0),
     max_node_w=Range.exactly(1275.0),
     training_load_share=Range(0.594, 0.627, 0.707),
@@ -165,7 +168,7 @@ def test_one_at_a_time_moves_one_input_a_slot() -> None:
     names, (site,) = one_at_a_time((SITE,))
     assert names == sorted(names)
     assert names == [
-        "fleet_utilization", "lifetime_h", "location_intensity_g_per_kwh", "pue", "wue_l_per_kwh",
+        "depreciation_share", "fleet_utilization", "lifetime_h", "location_intensity_g_per_kwh", "pue", "wue_l_per_kwh",
     ]  # fmt: skip
     for name in names:
         value, original = np.asarray(getattr(site, name)), getattr(SITE, name)

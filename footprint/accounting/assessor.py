@@ -40,27 +40,25 @@ class Assessment:
 def assess(usage: Usage, site: Site, calculate: Derivation | Plain) -> Assessment:
     """What a usage on a site costs. Ranges must have been drawn (`uncertainty.draw`) before.
 
-    A quantity that one line's hardware lacks (an unknown price, an unknown embodied figure) is None for
-    the whole: a sum with a hole in it would pass for the whole.
+    A price that one line's hardware lacks makes the whole bill None: a sum with a hole in it would pass for
+    the whole.
     """
     facility = _impact(FACILITY, usage.it_energy_kwh, site, calculate)
     model_card = _impact(MODEL_CARD, usage.nameplate_energy_kwh, site, calculate)
     rates = {rate.accelerator: rate for rate in site.rates}
     embodied = _embodied(usage, site, rates, calculate)
-    total = facility.operational_location_kgco2e
-    if embodied is not None:
-        total = calculate(
-            impact.total_location_kgco2e,
-            part="total",
-            operational_location_kgco2e=facility.operational_location_kgco2e,
-            embodied_kgco2e=embodied,
-        )
+    total = calculate(
+        impact.total_location_kgco2e,
+        part="total",
+        operational_location_kgco2e=facility.operational_location_kgco2e,
+        embodied_kgco2e=embodied,
+    )
     return Assessment(
         facility=facility,
         model_card=model_card,
         embodied_kgco2e=embodied,
         total_location_kgco2e=total,
-        ownership_usd=_ownership(usage, rates, facility, calculate),
+        ownership_usd=_ownership(usage, site, rates, facility, calculate),
         rentals={field: _rental(usage, rates, field, calculate) for field in RENTALS},
         sci_kgco2e_per_token=None
         if usage.tokens is None
@@ -140,8 +138,6 @@ def _embodied(usage: Usage, site: Site, rates: dict[str, Rates], calculate: Deri
     parts: dict[str, Quantity] = {}
     for line in usage.lines:
         rate = rates[line.accelerator]
-        if rate.embodied_accelerator_kgco2e is None or rate.embodied_host_kgco2e is None:
-            return None
         parts[line.name] = calculate(
             impact.embodied_kgco2e,
             part=line.name,
@@ -174,12 +170,14 @@ def _share(amount: Quantity, part: Quantity, whole: Quantity) -> Quantity:
     return amount * (part / whole)
 
 
-def _ownership(usage: Usage, rates: dict[str, Rates], facility: Impact, calculate: Derivation | Plain) -> Quantity:
+def _ownership(
+    usage: Usage, site: Site, rates: dict[str, Rates], facility: Impact, calculate: Derivation | Plain
+) -> Quantity:
     if facility.electricity_usd is None:
         return None
     parts: dict[str, Quantity] = {}
     for line in usage.lines:
-        capital = rates[line.accelerator].capital_usd_per_h
+        capital = _capital(line.name, rates[line.accelerator], site, calculate)
         if capital is None:
             return None
         parts[line.name] = calculate(
@@ -190,3 +188,18 @@ def _ownership(usage: Usage, rates: dict[str, Rates], facility: Impact, calculat
             electricity_usd=_share(facility.electricity_usd, line.it_energy_kwh, usage.it_energy_kwh),
         )
     return calculate.total("ownership_usd", parts)
+
+
+def _capital(part: str, rate: Rates, site: Site, calculate: Derivation | Plain) -> Quantity:
+    """As given, else from the launch price; None where neither is known."""
+    if rate.capital_usd_per_h is not None or rate.launch_price_usd is None:
+        return rate.capital_usd_per_h
+    return calculate(
+        cost.capital_usd_per_h,
+        part=part,
+        launch_price_usd=rate.launch_price_usd,
+        server_cost_ratio=site.server_cost_ratio,
+        network_cost_share=site.network_cost_share,
+        depreciation_share=site.depreciation_share,
+        fleet_utilization=site.fleet_utilization,
+    )

@@ -5,15 +5,13 @@ Every value goes into the ledger with its origin; what is assumed for want of a 
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from footprint.accounting import grid
+from footprint.accounting.rates import hardware_rates
 from footprint.catalog import Catalog, Row
-from footprint.derivation import Derivation
 from footprint.errors import InputError, UnknownName
-from footprint.formulas import cost
 from footprint.values import Accelerator, Assumption, Range, Rates, Site
 
 SETTINGS = (
@@ -32,10 +30,11 @@ SETTINGS = (
     "reserved_1y_usd_per_h",
     "reserved_3y_usd_per_h",
     "capital_usd_per_h",
+    "server_cost_ratio",
+    "network_cost_share",
+    "depreciation_share",
 )
 """Fields of the site that a user may set."""
-
-RENTALS = ("on_demand_usd_per_h", "spot_usd_per_h", "reserved_1y_usd_per_h", "reserved_3y_usd_per_h")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +87,6 @@ class _Builder:
         source = {"given": "user", "catalog": "models.csv"}.get(origin, "no place given")
         self._tell("zone", zone, origin, source, self.words.region or "")
         intensity, basis, scope = self._intensity()
-        utilization = self._constant("fleet_utilization")
         return Site(
             zone=zone,
             region=str(self.region["id"]) if self.region else None,
@@ -101,8 +99,11 @@ class _Builder:
             water_intensity_l_per_kwh=self._water_intensity(),
             electricity_usd_per_kwh=self._electricity(),
             lifetime_h=self._constant("lifetime_h"),
-            fleet_utilization=utilization,
-            rates=tuple(self._rates(a, utilization) for a in accelerators),
+            fleet_utilization=self._constant("fleet_utilization"),
+            server_cost_ratio=self._constant("server_cost_ratio"),
+            network_cost_share=self._constant("network_cost_share"),
+            depreciation_share=self._constant("depreciation_share"),
+            rates=tuple(self._rates(accelerator) for accelerator in accelerators),
         )
 
     def _tell(self, name: str, value: Range | str | None, origin: str, source: str, note: str = "") -> None:
@@ -123,6 +124,13 @@ class _Builder:
         self._tell(name, value, "default", str(row["source"]), str(row["note"] or ""))
         return value
 
+    def _rates(self, accelerator: Accelerator) -> Rates:
+        provider = self.words.provider or (str(self.region["provider"]) if self.region else None)
+        region = str(self.region["region"]) if self.region else None
+        found, ledger = hardware_rates(accelerator, self.words.settings, provider, region, self.catalog)
+        self.ledger += ledger
+        return found
+
     def _place(self) -> grid.Place | None:
         words = self.words
         zone = words.zone or words.country
@@ -131,6 +139,10 @@ class _Builder:
             if inner.iso2 and outer.iso2 and inner.iso2 != outer.iso2:
                 raise InputError("zone", words.zone, f"does not lie in {words.country}", "give one of the two")
         if self.region:
+            if not self.region["zone"]:
+                raise InputError("region", words.region, "has no known grid zone", "give --zone or --country instead")
+            if words.provider not in (None, self.region["provider"]):
+                raise InputError("provider", words.provider, f"does not run {self.region['id']}", "leave one out")
             found = grid.place(str(self.region["zone"]), self.catalog)
             if zone and grid.place(zone, self.catalog).iso2 != found.iso2:
                 raise InputError("region", words.region, f"lies in {found.zone}, not in {zone}", "give one of the two")
@@ -262,98 +274,6 @@ class _Builder:
         self._tell(
             "electricity_usd_per_kwh", value, "catalog", str(rows[0]["source"]),
             f"{rows[0]['area']} {rows[0]['period']}, industrial, {rows[0]['provenance']}",
-        )  # fmt: skip
-        return value
-
-    def _rates(self, accelerator: Accelerator, utilization: Range) -> Rates:
-        device = self._given("embodied_accelerator_kgco2e")
-        if device is None:
-            device = accelerator.embodied_kgco2e
-            self._tell("embodied_accelerator_kgco2e", device, "catalog", accelerator.source, accelerator.id)
-        offers = self._offers(accelerator)
-        prices = {name: self._rental(accelerator, name, offers) for name in RENTALS}
-        return Rates(
-            accelerator=accelerator.id,
-            embodied_accelerator_kgco2e=device,
-            embodied_host_kgco2e=self._host_embodied(accelerator),
-            capital_usd_per_h=self._capital(accelerator, utilization),
-            **prices,
-        )
-
-    def _host_embodied(self, accelerator: Accelerator) -> Range:
-        given = self._given("embodied_host_kgco2e")
-        if given is not None:
-            return given
-        known = sorted(
-            node.embodied_host_kgco2e / node.accelerator_count
-            for node in self.catalog.nodes_for(accelerator.id)
-            if node.embodied_host_kgco2e
-        )
-        if not known:
-            row = self.catalog.constant_row("host_embodied_kgco2e")
-            value = self.catalog.constant("host_embodied_kgco2e")
-            self._tell("embodied_host_kgco2e", value, "default", str(row["source"]), str(row["note"] or ""))
-            return value
-        value = Range(known[0], statistics.median(known), known[-1])
-        self._tell("embodied_host_kgco2e", value, "catalog", "nodes.csv", f"{len(known)} nodes with {accelerator.id}")
-        return value
-
-    def _offers(self, accelerator: Accelerator) -> list[Row]:
-        """List prices that still hold: the provider's own where one is named, else everybody's."""
-        provider = self.words.provider or (str(self.region["provider"]) if self.region else None)
-        return [
-            r
-            for r in self.catalog.rows("prices")
-            if r["accelerator"] == accelerator.id
-            and (provider is None or r["provider"] == provider)
-            and "epoch" not in str(r["source"])
-        ]
-
-    def _rental(self, accelerator: Accelerator, column: str, listed: list[Row]) -> Range | None:
-        given = self._given(column)
-        if given is not None:
-            return given
-        offers = [r for r in listed if r[column] is not None]
-        local = [r for r in offers if self.region and r["region"] == self.region["region"]]
-        offers = local or offers
-        if not offers:
-            return None
-        prices = sorted(float(r[column]) for r in offers)  # type: ignore[arg-type]
-        value = Range(prices[0], statistics.median(prices), prices[-1])
-        providers = sorted({str(r["provider"]) for r in offers})
-        named = ", ".join(providers[:4]) + (f" and {len(providers) - 4} more" if len(providers) > 4 else "")
-        dates = sorted({str(r["as_of"]) for r in offers})
-        span = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
-        self._tell(column, value, "catalog", "prices.csv", f"{accelerator.id}, {len(offers)} offers: {named}; {span}")
-        return value
-
-    def _capital(self, accelerator: Accelerator, utilization: Range) -> Range | None:
-        given = self._given("capital_usd_per_h")
-        if given is not None or accelerator.launch_price_usd is None:
-            return given
-        server, network, depreciation = (
-            self.catalog.constant(n) for n in ("server_cost_ratio", "network_cost_share", "depreciation_share")
-        )
-        calculate = Derivation()
-        low, mid, high = (
-            calculate(
-                cost.capital_usd_per_h,
-                launch_price_usd=accelerator.launch_price_usd,
-                server_cost_ratio=s,
-                network_cost_share=n,
-                depreciation_share=d,
-                fleet_utilization=u,
-            )
-            for s, n, d, u in (
-                (server.low, network.low, depreciation.low, utilization.high),
-                (server.mid, network.mid, depreciation.mid, utilization.mid),
-                (server.high, network.high, depreciation.high, utilization.low),
-            )
-        )
-        value = Range(low, mid, high)
-        self._tell(
-            "capital_usd_per_h", value, "modelled", str(self.catalog.constant_row("depreciation_share")["source"]),
-            f"from a launch price of {accelerator.launch_price_usd:,.0f} USD",
         )  # fmt: skip
         return value
 

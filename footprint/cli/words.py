@@ -30,7 +30,6 @@ RUN_WORDS: dict[str, Any] = {
     "accelerator": Annotated[Text, _option("Accelerator; see: footprint catalog accelerators.", _RUN, "NAME")],
     "count": Annotated[Text, _option("How many accelerators.", _RUN, "N")],
     "precision": Annotated[Text, _option("Such as bf16 or fp8.", _RUN, "NAME")],
-    "batch_tokens": Annotated[Text, _option("Tokens per optimizer step.", _RUN, "N")],
     "optimizer": Annotated[Text, _option("Such as adamw.", _RUN, "NAME")],
     "accelerator_hours": Annotated[Text, _option("Known hours, such as 30.84M.", _RUN, "N")],
     "flop": Annotated[Text, _option("Known training FLOP, such as 2.1e25.", _RUN, "N")],

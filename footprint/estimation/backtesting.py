@@ -98,7 +98,7 @@ def _estimated_hours(row: Row, unseen: Unseen, catalog: Catalog) -> Range:
     words = {"stages": [stage], "year": year, "params": _float(row["params"]), "active_params": active}
     _, (draft,) = drafts(words, {}, catalog)
     built = draft.plan.stages[0]
-    check_memory(built, catalog)
+    check_memory((built,), catalog)
     if built.mfu is None:
         raise InputError("mfu", str(row["id"]), "was not predicted", "look at its accelerator")
     kept = unseen.early_kept_ratio if year < rule.MATURE_SOFTWARE else unseen.kept_ratio

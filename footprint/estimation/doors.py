@@ -11,6 +11,8 @@ from footprint.estimation import words as read
 from footprint.estimation.estimator import estimate as estimate_drafts
 from footprint.estimation.plan import drafts
 from footprint.estimation.presets import preset_rows
+from footprint.estimation.stages import is_moe
+from footprint.report.comparison import BENCHMARKS
 from footprint.report.result import Result
 from footprint.throughput.neighbours import nearest
 from footprint.units import PERCENT_PER_SHARE
@@ -18,8 +20,6 @@ from footprint.values import Backtest, Footprint, Neighbour, Score
 
 if TYPE_CHECKING:
     import pandas as pd
-
-BENCHMARKS = ("MMLU", "HumanEval", "GSM8K")
 
 
 def estimate(
@@ -96,7 +96,7 @@ def neighbours(result: Footprint, *, data: str | Path | None = None) -> tuple[Ne
     if result.plan is None or result.plan.stages[0].active_params is None:
         return ()
     stage = result.plan.stages[0]
-    moe = bool(stage.architecture and stage.architecture.n_experts)
+    moe = bool(is_moe(stage.architecture, stage.params, stage.active_params))
     size = stage.active_params.mid if stage.active_params else 0.0
     return nearest(
         catalog.accelerator(stage.accelerator), size, moe, stage.precision, stage.accelerator_count, stage.seq_len,

@@ -45,8 +45,7 @@ Built = tuple[Draft, Site, tuple[Any, ...], tuple[str, ...]]
 
 
 def _prepare(draft: Draft, catalog: Catalog) -> Built:
-    for stage in draft.plan.stages:
-        check_memory(stage, catalog)
+    check_memory(draft.plan.stages, catalog)
     names = list(dict.fromkeys(stage.accelerator for stage in draft.plan.stages))
     site, ledger, notes = make_site(draft.site_words, [catalog.accelerator(n) for n in names], catalog)
     return draft, site, (*draft.ledger, *ledger), (*draft.notes, *notes)
@@ -58,7 +57,6 @@ def _single(
     calculate = Derivation()
     drawn_site = draw(site)
     usage = plan_usage(draw(draft.plan), calculate)
-    _check_possible(draft.plan, usage)
     assessment = assessor.assess(usage, drawn_site, calculate)
     return _record(
         draft.plan.name, usage, drawn_site, assessment, calculate, catalog,
@@ -105,22 +103,49 @@ def _merged_site(sites: Sequence[Site], name: str) -> Site:
 def plan_usage(plan: Plan, calculate: Calculate, prefix: str = "") -> Usage:
     """Hours and IT energy of a drawn plan (arrays of draws, or of scenarios)."""
     works = {stage.name: work(replace(stage, name=prefix + stage.name), calculate) for stage in plan.stages}
-    shares = _hour_shares(plan, works)
-    lines = [_line(stage, works[stage.name], shares.get(stage.name), calculate, prefix) for stage in plan.stages]
+    known = _known_hours(plan, works, calculate, prefix)
+    lines = [_line(stage, works[stage.name], known.get(stage.name), calculate, prefix) for stage in plan.stages]
     return _total(lines, calculate, wall_clock=True, stages=list(plan.stages))
 
 
-def _hour_shares(plan: Plan, works: dict[str, Work | None]) -> dict[str, Quantity]:
-    """Known hours of the whole plan, shared out over its stages by their FLOP."""
+def _known_hours(plan: Plan, works: dict[str, Work | None], calculate: Calculate, prefix: str) -> dict[str, Quantity]:
+    """Known hours of the whole plan, shared out over its stages by their modelled hours."""
     if plan.accelerator_hours is None:
         return {}
     if len(plan.stages) == 1:
         return {plan.stages[0].name: plan.accelerator_hours}
-    flop = {name: w.dense_flop + w.generation_flop for name, w in works.items() if w is not None}
-    if len(flop) < len(plan.stages):
-        raise InputError("accelerator_hours", "of the plan", "cannot be shared out", "give hours to each stage")
-    whole = sum(flop.values())
-    return {name: plan.accelerator_hours * (value / whole) for name, value in flop.items()}
+    modelled: dict[str, Quantity] = {}
+    for stage in plan.stages:
+        done = works[stage.name]
+        if done is None:
+            raise InputError(
+                "accelerator_hours", None, f"cannot be shared out: {stage.name} has no FLOP", "give tokens"
+            )
+        modelled[stage.name] = _modelled_hours(stage, done, calculate, prefix + stage.name)
+    whole = sum(modelled.values())
+    return {
+        name: calculate(
+            energy.shared_accelerator_hours,
+            part=prefix + name,
+            known_accelerator_hours=plan.accelerator_hours,
+            modelled_accelerator_hours=hours,
+            modelled_total_accelerator_hours=whole,
+        )
+        for name, hours in modelled.items()
+    }
+
+
+def _modelled_hours(stage: Stage, done: Work, calculate: Calculate, part: str) -> Quantity:
+    return calculate(
+        energy.accelerator_hours,
+        part=part,
+        dense_flop=done.dense_flop,
+        generation_flop=done.generation_flop,
+        peak_flop_per_s=stage.peak_flop_per_s,
+        mfu=stage.mfu,
+        generation_mfu=stage.generation_mfu,
+        goodput=stage.goodput,
+    )
 
 
 def _line(stage: Stage, done: Work | None, known_hours: Quantity, calculate: Calculate, prefix: str) -> UsageLine:
@@ -129,20 +154,21 @@ def _line(stage: Stage, done: Work | None, known_hours: Quantity, calculate: Cal
     power = stage.power
     if power is None:
         raise InputError("power", stage.name, "is missing", "build stages with estimation.plan")
-    mfu: Quantity = stage.mfu
+    mfu: Quantity = None
     if hours is None:
         if done is None:
             raise InputError("tokens", None, f"is missing for stage {stage.name}", "give --tokens or --flop")
-        hours = calculate(
-            energy.accelerator_hours, part=part, dense_flop=done.dense_flop, generation_flop=done.generation_flop,
-            peak_flop_per_s=stage.peak_flop_per_s, mfu=stage.mfu, generation_mfu=stage.generation_mfu,
-            goodput=stage.goodput,
-        )  # fmt: skip
-    elif done is not None and stage.kind not in ("synthetic", "rl"):
-        mfu = calculate(
-            energy.implied_mfu, part=part, dense_flop=done.dense_flop, accelerator_hours=hours,
+        hours, mfu = _modelled_hours(stage, done, calculate, part), stage.mfu
+    elif done is not None:
+        implied = calculate(
+            energy.implied_mfu,
+            part=part,
+            dense_flop=done.dense_flop + done.generation_flop,
+            accelerator_hours=hours,
             peak_flop_per_s=stage.peak_flop_per_s,
-        )  # fmt: skip
+        )
+        _check_possible(stage, hours, implied)
+        mfu = implied if stage.kind not in ("synthetic", "rl") else None
     load = calculate(
         energy.load_share, part=part, goodput=stage.goodput, training_load_share=power.training_load_share,
         stalled_load_share=power.stalled_load_share,
@@ -167,14 +193,17 @@ def _line(stage: Stage, done: Work | None, known_hours: Quantity, calculate: Cal
             energy.wall_clock_h, part=part, accelerator_hours=hours, accelerator_count=stage.accelerator_count
         ),
         training_flop=None if done is None else done.dense_flop + done.generation_flop,
-        tokens=None if stage.tokens is None else _times(stage.tokens, stage.repeats_count),
+        tokens=None if stage.tokens is None else _tokens(stage),
         mfu=mfu,
         goodput=stage.goodput,
     )
 
 
-def _times(value: Quantity, factor: float) -> Quantity:
-    return value * factor
+def _tokens(stage: Stage) -> Quantity:
+    """Tokens that pass the model: every sampled answer of reinforcement learning counts."""
+    samples = stage.samples_per_prompt_count if stage.kind == "rl" else 1.0
+    tokens: Quantity = stage.tokens
+    return tokens * stage.repeats_count * samples
 
 
 def _total(lines: list[UsageLine], calculate: Calculate, wall_clock: bool, stages: list[Stage]) -> Usage:
@@ -183,50 +212,47 @@ def _total(lines: list[UsageLine], calculate: Calculate, wall_clock: bool, stage
         absent = not found or any(value is None for value in found.values())
         return None if absent else calculate.total(field, found)
 
-    trained = [line for line in lines if line.kind != "evaluation"]
-    updating = {line.name: line.training_flop for line in lines if line.kind in UPDATING}
-    known = updating and all(v is not None for v in updating.values())
+    counted = [line for line in lines if line.kind != "evaluation"]
+    updating = [line for line in lines if line.kind in UPDATING]
     return Usage(
         lines=tuple(lines),
         accelerator_hours=total("accelerator_hours"),
         it_energy_kwh=total("it_energy_kwh"),
         nameplate_energy_kwh=total("nameplate_energy_kwh"),
-        wall_clock_h=_critical_path(lines, stages) if wall_clock else None,
-        training_flop=total("training_flop", trained),
-        update_flop=sum(updating.values()) if known else None,  # type: ignore[arg-type]
-        tokens=total("tokens", trained),
+        wall_clock_h=_critical_path(lines, stages, calculate) if wall_clock else None,
+        training_flop=total("training_flop", counted),
+        update_flop=total("training_flop", updating),
+        tokens=total("tokens", updating),
     )
 
 
-def _critical_path(lines: list[UsageLine], stages: list[Stage]) -> Quantity:
-    """Time from first start to last end; a stage without `after` follows the one listed before it."""
-    ends: dict[str, Quantity] = {}
+def _critical_path(lines: list[UsageLine], stages: list[Stage], calculate: Calculate) -> Quantity:
+    """Time from first start to last end; a stage that says nothing of `after` follows the one listed before it."""
+    if any(line.wall_clock_h is None for line in lines):
+        return None
+    paths: dict[str, list[dict[str, Quantity]]] = {}
+    waited_for: set[str] = set()
     previous: tuple[str, ...] = ()
     for line, stage in zip(lines, stages, strict=True):
-        if line.wall_clock_h is None:
-            return None
-        ends[stage.name] = _latest([ends[name] for name in stage.after or previous]) + line.wall_clock_h
+        before = previous if stage.after is None else stage.after
+        waited_for.update(before)
+        earlier = [path for name in before for path in paths[name]] or [{}]
+        paths[stage.name] = [{**path, stage.name: line.wall_clock_h} for path in earlier]
         previous = (stage.name,)
-    return _latest(list(ends.values()))
+    return calculate.longest(
+        "wall_clock_h", [p for name, all_ in paths.items() if name not in waited_for for p in all_]
+    )
 
 
-def _latest(times: list[Quantity]) -> Quantity:
-    if not any(getattr(t, "ndim", 0) for t in times):
-        return max(times, default=0.0)
-    import numpy as np
-
-    return np.maximum.reduce(np.broadcast_arrays(*times))
-
-
-def _check_possible(plan: Plan, usage: Usage) -> None:
+def _check_possible(stage: Stage, hours: Quantity, implied_mfu: Quantity) -> None:
     """Known hours must not imply more than the hardware can do."""
-    for line in usage.lines:
-        if line.mfu is not None and mid(line.mfu) > 1:
-            raise InputError(
-                "accelerator_hours", f"{mid(line.accelerator_hours):.4g}",
-                f"with this model and these tokens gives an MFU of {mid(line.mfu):.2f} on {line.accelerator}",
-                "check that they are accelerator-hours (devices times hours) and that tokens and parameters are right",
-            )  # fmt: skip
+    if mid(implied_mfu) > 1:
+        raise InputError(
+            "accelerator_hours",
+            f"{mid(hours):.4g}",
+            f"with this model and these tokens gives an MFU of {mid(implied_mfu):.2f} on {stage.accelerator}",
+            "check that they are accelerator-hours (devices times hours) and that tokens and parameters are right",
+        )
 
 
 def _record(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,36 +9,16 @@ from typing import Any
 
 from footprint.accounting.site import SiteWords
 from footprint.catalog import Catalog, Row
-from footprint.errors import InputError, UnknownName
+from footprint.errors import InputError
 from footprint.estimation import architecture as shape
 from footprint.estimation import words as read
-from footprint.estimation.hf_config import read_config
-from footprint.estimation.power import stage_power
 from footprint.estimation.presets import preset_rows, published_run, stage_words
-from footprint.throughput import rule
-from footprint.values import (
-    STAGE_KINDS,
-    Accelerator,
-    Architecture,
-    Assumption,
-    Plan,
-    Power,
-    Published,
-    Range,
-    Stage,
-)
-
-CHINCHILLA_FLOP_RATIO = 120.0
-"""C = 6 N D with D = 20 N: Hoffmann et al. 2022, arXiv 2203.15556; sizes a model of which only FLOP are known."""
+from footprint.estimation.stage_plan import Model, Spec, StageBuilder, of_shape, stage_model
+from footprint.values import Assumption, Plan, Published, Range, Stage
 
 UNNAMED = "plan"
-
-STAGE_WORDS = (
-    "name", "kind", "after", "tokens", "seq_len", "repeats", "precision", "accelerator", "count", "batch_tokens",
-    "flop", "accelerator_hours", "mfu", "goodput", "generation_mfu", "optimizer", "reference_passes",
-    "teacher_params", "reward_params", "value_params", "samples_per_prompt", "inner_epochs", "kept_share",
-    "params", "active_params", "config", "node",
-)  # fmt: skip
+COMMON_WORDS = ("accelerator", "count", "precision", "optimizer")
+"""Words of a plan that hold for all of its stages."""
 
 
 @dataclass(slots=True)
@@ -101,12 +80,26 @@ class _Builder:
         self.notes: list[str] = []
         self.settings = read.settings(words.get("settings"))
         self.year = self._year()
-        self.architecture, self.params, self.active = self._model()
+        self.model = self._model()
 
     def draft(self) -> Draft:
         site_words = self._site_words()
         published = self._published()
-        stages = tuple(self._stage(spec, site_words.provider) for spec in self._specs())
+        hours = self._hours(published)
+        builder = StageBuilder(
+            catalog=self.catalog,
+            model=self.model,
+            name=self.name,
+            settings=self.settings,
+            year=self.year,
+            node=read.name("node", self.words["node"]) if "node" in self.words else None,
+            provider=site_words.provider,
+            hours_known=hours is not None,
+            is_preset=self.preset is not None,
+        )
+        stages = tuple(builder.stage(spec) for spec in self._specs())
+        self.ledger += builder.ledger
+        self.notes += builder.notes
         if len({s.name for s in stages}) < len(stages):
             raise InputError("stages", ", ".join(s.name for s in stages), "share a name", "name each stage differently")
         _check_order(stages)
@@ -121,7 +114,7 @@ class _Builder:
             model=str(self.preset["id"]) if self.preset else None,
             organization=str(self.preset["organization"]) if self.preset else None,
             third_party=third_party,
-            accelerator_hours=self._hours(published),
+            accelerator_hours=hours,
         )
         return Draft(plan, site_words, self.ledger, _unique(self.notes), published)
 
@@ -137,239 +130,96 @@ class _Builder:
 
     # the model
 
-    def _model(self) -> tuple[Architecture | None, Range | None, Range | None]:
-        if "config" in self.words:
-            if "params" in self.words:
-                raise InputError("params", self.words["params"], "contradicts --config", "give one of the two")
-            config = read_config(self.words["config"])
-            if config.unknown_fields:
-                self.notes.append(f"config fields not understood and left out: {', '.join(config.unknown_fields)}")
-            self._tell("architecture", config.model_type, "given", "config", config.name or "")
-            self.name = self.name if self.name != UNNAMED else config.name or config.model_type
-            return self._of_shape(config.architecture)
-        if "params" in self.words:
-            return self._of_params(self.words)
+    def _model(self) -> Model:
+        for word in ("params", "active_params", "config"):
+            if self.preset is not None and word in self.words:
+                raise InputError(
+                    word, str(self.words[word]), f"contradicts the model {self.name}", "give one of the two"
+                )
+        own = stage_model(self.words)
+        if own is not None:
+            model, told, named, notes = own
+            self.ledger.append(told)
+            self.notes += notes
+            self.name = named if named and self.name == UNNAMED else self.name
+            return model
         if self.preset is None:
             return None, None, None
         found = shape.read_row(self.preset)
-        source = str(self.preset["source"])
+        source, provenance = str(self.preset["source"]), str(self.preset["provenance"])
         if found is not None:
-            self._tell("architecture", str(self.preset["id"]), "catalog", source, str(self.preset["provenance"]))
-            return self._of_shape(found)
+            self._tell("architecture", str(self.preset["id"]), "catalog", source, provenance)
+            return of_shape(found)
         if self.preset["params"] is None:
             return None, None, None
         total = Range.exactly(float(self.preset["params"]))
         active = self.preset["active_params"]
-        self._tell("params", total, "catalog", source, str(self.preset["provenance"]))
+        self._tell("params", total, "catalog", source, provenance)
         return None, total, Range.exactly(float(active)) if active else total
-
-    def _of_shape(self, found: Architecture) -> tuple[Architecture, Range, Range]:
-        total = Range.exactly(float(shape.params(found)))
-        return found, total, Range.exactly(float(shape.active_params(found)))
-
-    def _of_params(self, words: Mapping[str, Any]) -> tuple[None, Range, Range]:
-        total = read.ranged("params", words["params"])
-        active = read.ranged("active_params", words["active_params"]) if "active_params" in words else total
-        if active.high > total.high:
-            raise InputError(
-                "active_params", words["active_params"], f"must not exceed params ({total.high:g})", "swap the two"
-            )
-        self._tell("params", total, "given", "user", "FLOP by 6 N D: no architecture given")
-        return None, total, active
 
     # the stages
 
-    def _specs(self) -> list[dict[str, Any]]:
+    def _specs(self) -> list[Spec]:
         words = self.words
         if {"flop", "params", "tokens"} <= set(words):
             raise InputError("flop", words["flop"], "contradicts params with tokens", "give the one or the other")
-        common = {k: words[k] for k in ("accelerator", "count", "precision", "optimizer", "batch_tokens") if k in words}
+        common = {k: words[k] for k in COMMON_WORDS if k in words}
+        length = {"seq_len": words["seq_len"]} if "seq_len" in words else {}
         if "stages" in words:
             stages = words["stages"]
             if not isinstance(stages, list) or not stages or not all(isinstance(s, Mapping) for s in stages):
                 raise InputError("stages", str(stages)[:60], "must be a list of mappings", "write `- kind: pretrain`")
-            specs = [{**common, **dict(s)} for s in stages]
-        elif self.preset is not None and not {"tokens", "flop"} & set(words):
-            specs = [{**self._preset_spec(r), **common} for r in self._preset_stages()]
-        else:
-            specs = [{**self._first_preset_device(), **common}]
-            specs[0].update({k: words[k] for k in ("tokens", "flop") if k in words})
-        for spec in specs:
-            if "seq_len" in words and len(specs) == 1:
-                spec["seq_len"] = words["seq_len"]
-            elif "seq_len" in words:
-                spec.setdefault("seq_len", words["seq_len"])
-        if "accelerator_hours" in words and len(specs) == 1 and "tokens" not in specs[0] and "flop" not in specs[0]:
-            specs[0]["accelerator_hours"] = words["accelerator_hours"]
-        return specs
+            if {"tokens", "flop"} & set(words):
+                raise InputError("tokens", words.get("tokens"), "is given beside stages", "give it to the stages")
+            return [Spec({**common, **length, **dict(s)}) for s in stages]
+        if self.preset is not None and not {"tokens", "flop"} & set(words):
+            rows = self._preset_stages()
+            if length and len(rows) > 1:
+                raise InputError(
+                    "seq_len", words["seq_len"], f"{self.name} has {len(rows)} stages", "give --tokens too"
+                )
+            return [self._preset_spec(row, {**common, **(length if len(rows) == 1 else {})}) for row in rows]
+        own = {**common, **length, **{k: words[k] for k in ("tokens", "flop") if k in words}}
+        if self.preset is None:
+            return [Spec(own)]
+        first = self._preset_spec(self._preset_stages()[0], {})
+        kept = {k: v for k, v in first.words.items() if k in (*COMMON_WORDS, "seq_len") and k not in own}
+        return [replace(first, words={**kept, **own}, preset_words=frozenset(kept))]
 
     def _preset_stages(self) -> list[Row]:
-        assert self.preset is not None
-        rows = [r for r in self.catalog.rows("stages") if r["model"] == self.preset["id"]]
+        rows = [r for r in self.catalog.rows("stages") if self.preset and r["model"] == self.preset["id"]]
         if not rows:
-            raise InputError("model", str(self.preset["id"]), "has no published tokens", "give --tokens")
+            raise InputError("tokens", None, f"are not published for {self.name}", "give --tokens")
         return rows
 
-    def _first_preset_device(self) -> dict[str, Any]:
-        if self.preset is None:
-            return {}
-        spec = self._preset_spec(self._preset_stages()[0])
-        return {k: spec[k] for k in ("accelerator", "count", "precision") if k in spec}
-
-    def _preset_spec(self, row: Row) -> dict[str, Any]:
-        spec = stage_words(row)
-        for word in ("tokens", "flop"):
-            if word in spec:
-                value = read.ranged(word, spec[word])
-                self._tell(
-                    f"{row['stage']}.{'training_flop' if word == 'flop' else word}", value, "catalog",
-                    str(row["source"]), str(row["provenance"]) + (f"; {row['note']}" if row["note"] else ""),
-                )  # fmt: skip
-        return spec
-
-    def _stage(self, spec: Mapping[str, Any], provider: str | None) -> Stage:
-        for word in spec:
-            if word not in STAGE_WORDS:
-                raise UnknownName("stage word", word, STAGE_WORDS, "known: " + ", ".join(STAGE_WORDS))
-        kind = str(spec.get("kind", "pretrain"))
-        if kind not in STAGE_KINDS:
-            raise UnknownName("kind", kind, STAGE_KINDS, "known: " + ", ".join(STAGE_KINDS))
-        name = str(spec.get("name", kind))
-        accelerator = self._accelerator(spec)
-        precision = self._precision(spec, accelerator)
-        peak = rule.peak_flop_per_s(accelerator, precision)
-        told = f"{accelerator.name}, {precision}, dense; {accelerator.provenance}"
-        self._tell(f"{name}.peak_flop_per_s", peak, "catalog", accelerator.source, told)
-        built, total, active = self._stage_model(spec)
-        stage = Stage(
-            name=name,
-            kind=kind,
-            accelerator=accelerator.id,
-            precision=precision,
-            after=_names(spec.get("after")),
-            architecture=built,
-            params=total,
-            active_params=active,
-            tokens=self._stage_range(spec, "tokens"),
-            repeats_count=read.quantity("repeats", spec.get("repeats", 1.0)),
-            seq_len=read.whole("seq_len", spec["seq_len"]) if "seq_len" in spec else None,
-            accelerator_count=read.whole("count", spec["count"]) if "count" in spec else None,
-            batch_tokens=read.quantity("batch_tokens", spec["batch_tokens"]) if "batch_tokens" in spec else None,
-            training_flop=read.ranged("flop", spec["flop"]) if "flop" in spec else None,
-            accelerator_hours=self._stage_range(spec, "accelerator_hours"),
-            optimizer=str(self.catalog.optimizer(str(spec.get("optimizer", "adamw")))["id"]),
-            reference_passes_count=read.quantity("reference_passes", spec.get("reference_passes", _passes(kind)), 0.0),
-            teacher_params=self._stage_range(spec, "teacher_params"),
-            reward_params=self._stage_range(spec, "reward_params"),
-            value_params=self._stage_range(spec, "value_params"),
-            samples_per_prompt_count=read.quantity("samples_per_prompt", spec.get("samples_per_prompt", 1.0), 1.0),
-            inner_epochs_count=read.quantity("inner_epochs", spec.get("inner_epochs", 1.0), 1.0),
-            kept_share=read.ranged("kept_share", spec.get("kept_share", 1.0)).mid,
-            peak_flop_per_s=peak,
-        )
-        stage = self._with_seq_len(stage)
-        self._check_known(stage)
-        return self._with_throughput(
-            replace(stage, power=self._power(stage, accelerator, spec, provider)), spec, accelerator
-        )
-
-    def _stage_model(self, spec: Mapping[str, Any]) -> tuple[Architecture | None, Range | None, Range | None]:
-        if "config" in spec:
-            return self._of_shape(read_config(spec["config"]).architecture)
-        return self._of_params(spec) if "params" in spec else (self.architecture, self.params, self.active)
-
-    def _stage_range(self, spec: Mapping[str, Any], word: str) -> Range | None:
-        if word in self.settings:
-            return self.settings[word]
-        return read.ranged(word, spec[word]) if word in spec else None
-
-    def _accelerator(self, spec: Mapping[str, Any]) -> Accelerator:
-        name = spec.get("accelerator")
-        if name is None:
-            missing = f"is not published for {self.name}" if self.preset else "is missing"
-            raise InputError("accelerator", None, missing, "give one, such as --accelerator h100-sxm")
-        return self.catalog.accelerator(str(name))
-
-    def _precision(self, spec: Mapping[str, Any], accelerator: Accelerator) -> str:
-        if "precision" in spec:
-            asked = str(spec["precision"])
-            rule.peak_flop_per_s(accelerator, asked)
-            return asked
-        precision, _ = rule.reference_peak(accelerator)
-        self._tell("precision", precision, "default", accelerator.id, "the device's 16-bit training precision")
-        return precision
-
-    def _with_seq_len(self, stage: Stage) -> Stage:
-        if stage.seq_len is not None or stage.architecture is None or stage.tokens is None:
-            return stage
-        usual = int(self.catalog.constant("seq_len").mid)
-        self._tell("seq_len", float(usual), "default", "constants.csv", f"{stage.name}: give --seq-len")
-        return replace(stage, seq_len=usual)
-
-    def _check_known(self, stage: Stage) -> None:
-        known = stage.training_flop or stage.accelerator_hours or (stage.tokens and stage.params)
-        if not known and self.words.get("accelerator_hours") is None:
-            missing = "tokens" if stage.params else "params"
-            fix = f"give --{missing}, or --flop, or --accelerator-hours"
-            raise InputError(missing, None, f"is missing for stage {stage.name}", fix)
-
-    def _with_throughput(self, stage: Stage, spec: Mapping[str, Any], accelerator: Accelerator) -> Stage:
-        active = stage.active_params.mid if stage.active_params else self._size_from_flop(stage)
-        moe = bool(
-            (stage.architecture and stage.architecture.n_experts)
-            or (stage.params and stage.active_params and stage.active_params.mid < stage.params.mid)
-        )
-        _, predicted = rule.predict(accelerator, stage.precision, active, moe, self.year, self.catalog)
-        values: dict[str, Range] = {}
-        for name in ("mfu", "goodput", "generation_mfu"):
-            if name in spec or name in self.settings:
-                values[name] = self.settings.get(name) or read.ranged(name, spec[name])
-                self._tell(f"{stage.name}.{name}", values[name], "given", "user")
-            else:
-                values[name] = getattr(predicted, name)
-                if name != "generation_mfu" or stage.kind in ("rl", "synthetic"):
-                    self._tell(f"{stage.name}.{name}", values[name], "modelled", "throughput_rule.csv", predicted.note)
-        if not predicted.measured_generation and "mfu" not in spec and "mfu" not in self.settings:
-            self.notes.append(predicted.note)
-        return replace(stage, **values)  # type: ignore[arg-type]
-
-    def _size_from_flop(self, stage: Stage) -> float:
-        if stage.training_flop is None:
-            return rule.Rule(self.catalog).known("params_knee").mid
-        size = math.sqrt(stage.training_flop.mid / CHINCHILLA_FLOP_RATIO)
-        self._tell(
-            f"{stage.name}.active_params", size, "modelled", "arXiv 2203.15556",
-            "size unknown: the compute-optimal one of this FLOP, used for MFU alone",
-        )  # fmt: skip
-        return size
-
-    def _power(self, stage: Stage, accelerator: Accelerator, spec: Mapping[str, Any], provider: str | None) -> Power:
-        node = spec.get("node") or self.words.get("node")
-        power, ledger = stage_power(stage, accelerator, _text(node), provider, self.settings, self.catalog)
-        self.ledger += ledger
-        return power
+    def _preset_spec(self, row: Row, own: Mapping[str, Any]) -> Spec:
+        words = stage_words(row)
+        note = str(row["provenance"]) + (f"; {row['note']}" if row["note"] else "")
+        return Spec({**words, **own}, frozenset(words) - set(own), str(row["source"]), note)
 
     # place, hours, what was published
 
     def _site_words(self) -> SiteWords:
         words, preset = self.words, self.preset
-        placed = {k: words.get(k) for k in ("region", "country", "zone")}
+        places = ("region", "country", "zone", "operator", "provider", "grid")
+        placed = {k: read.name(k, words[k]) if words.get(k) is not None else None for k in places}
         origin = "given"
-        operator = words.get("operator")
+        operator = placed.pop("operator")
+        provider, source = placed.pop("provider"), placed.pop("grid")
         if preset is not None:
-            if not any(placed.values()) and preset["country"]:
+            if all(place is None for place in placed.values()) and preset["country"]:
                 placed["country"], origin = str(preset["country"]), "catalog"
             if operator is None and origin == "catalog" and preset["operator"]:
                 operator = str(preset["operator"])
         site_settings = {k: v for k, v in self.settings.items() if k not in read.STAGE_SETTINGS}
         return SiteWords(
-            region=_text(placed["region"]),
-            country=_text(placed["country"]),
-            zone=_text(placed["zone"]),
-            operator=_text(operator),
-            provider=_text(words.get("provider")),
+            region=placed["region"],
+            country=placed["country"],
+            zone=placed["zone"],
+            operator=operator,
+            provider=provider,
             year=self.year,
-            grid=_text(words.get("grid")),
+            grid=source,
             settings=site_settings,
             place_origin=origin,
         )
@@ -399,24 +249,10 @@ def _check_order(stages: tuple[Stage, ...]) -> None:
     """Every stage follows stages that stand before it: no circle, no unknown name."""
     seen: set[str] = set()
     for stage in stages:
-        for name in stage.after:
+        for name in stage.after or ():
             if name not in seen:
                 raise InputError("after", name, f"is no stage before {stage.name}", "list the stages in order")
         seen.add(stage.name)
-
-
-def _passes(kind: str) -> float:
-    return 1.0 if kind in ("preference", "rl") else 0.0
-
-
-def _names(value: Any) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    return (value,) if isinstance(value, str) else tuple(str(v) for v in value)
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
 
 
 def _unique(lines: list[str]) -> list[str]:

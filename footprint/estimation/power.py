@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Mapping
 
 from footprint.catalog import Catalog
+from footprint.errors import InputError
 from footprint.values import Accelerator, Assumption, Power, Range, Stage
 
 Told = tuple[Range, str, str, str]
@@ -24,8 +25,8 @@ def stage_power(
 
     Raises
     ------
-    UnknownName
-        For a node that the catalog does not know.
+    UnknownName, InputError
+        For a node that the catalog does not know, or that carries another device.
     """
     single = stage.accelerator_count is not None and stage.accelerator_count <= accelerator.per_node
     no_network = (Range.exactly(0.0), "modelled", "constants.csv", "one node: no network outside it")
@@ -38,14 +39,15 @@ def stage_power(
     }
     values |= {name: (settings[name], "given", "user", "") for name in values if name in settings}
     ledger = [Assumption(f"{stage.name}.{name}", *told) for name, told in values.items()]
-    ranges = {name: told[0] for name, told in values.items()}
-    tdp_w = ranges.pop("tdp_w").mid
-    return Power(tdp_w=tdp_w, **ranges), ledger
+    return Power(**{name: told[0] for name, told in values.items()}), ledger
 
 
 def _node_watts(accelerator: Accelerator, name: str | None, provider: str | None, catalog: Catalog) -> dict[str, Told]:
     """Idle and maximum power of a node, shared out over its accelerators: the named, the provider's, or all nodes."""
     nodes = [catalog.node(name)] if name else list(catalog.nodes_for(accelerator.id, provider))
+    if name and nodes[0].accelerator != accelerator.id:
+        fix = "see: footprint catalog nodes"
+        raise InputError("node", name, f"carries {nodes[0].accelerator}, not {accelerator.id}", fix)
     nodes = [n for n in nodes or catalog.nodes_for(accelerator.id) if n.max_w]
     if nodes:
         note = f"{len(nodes)} nodes with {accelerator.id}, per accelerator"

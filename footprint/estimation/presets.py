@@ -17,7 +17,6 @@ STAGE_COLUMNS = {
     "precision": "precision",
     "accelerator": "accelerator",
     "accelerator_count": "count",
-    "batch_tokens": "batch_tokens",
 }
 """Columns of stages.csv and the words of a plan that they fill."""
 

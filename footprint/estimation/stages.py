@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from footprint.catalog import Catalog
@@ -10,8 +12,8 @@ from footprint.derivation import Derivation, Plain
 from footprint.errors import InputError
 from footprint.estimation import architecture as shape
 from footprint.formulas import compute, memory
-from footprint.units import BYTES_PER_GIB, Quantity
-from footprint.values import Range, Stage
+from footprint.units import BITS_PER_BYTE, BYTES_PER_GIB, Quantity
+from footprint.values import Architecture, Range, Stage
 
 UPDATING = ("pretrain", "long-context", "anneal", "sft", "reward", "preference", "rl", "distillation", "lora")
 """Kinds whose compute goes into parameter updates."""
@@ -35,10 +37,10 @@ def work(stage: Stage, calculate: Derivation | Plain) -> Work | None:
     if stage.kind == "synthetic":
         per_token = _generation(stage, calculate)
         made = calculate(
-            compute.synthetic_flop, part=part, tokens=tokens, kept_share=stage.kept_share,
+            compute.synthetic_flop, part=part, tokens=tokens, repeats_count=repeats, kept_share=stage.kept_share,
             forward_flop_per_token=per_token,
         )  # fmt: skip
-        return Work(0.0, made * repeats)
+        return Work(0.0, made)
     if stage.kind == "evaluation":
         forward = calculate(compute.forward_flop_per_token, part=part, params=_forward_params(stage))
         return Work(
@@ -124,22 +126,28 @@ def _forward_params(stage: Stage) -> Quantity:
     return float(shape.matmul_params(stage.architecture)) if stage.architecture else stage.active_params
 
 
-def check_memory(stage: Stage, catalog: Catalog) -> None:
-    """Refuse a stage that cannot fit on its accelerators even under ideal sharding.
+def check_memory(stages: Sequence[Stage], catalog: Catalog) -> None:
+    """Refuse a plan of which a stage cannot fit on its accelerators even under ideal sharding.
 
     Weights, gradients and optimizer states sharded over all devices (ZeRO stage 3, arXiv 1910.02054), one
-    sequence in flight with full recomputation (arXiv 2205.05198), or its logits where they are larger: a lower bound.
+    sequence in flight with full recomputation (arXiv 2205.05198): a lower bound. Logits are left out, since a
+    chunked loss never holds them all.
 
     Raises
     ------
     InputError
-        Naming the smallest count that fits, in whole nodes where a node holds several devices.
+        Naming the neediest stage and the smallest count that fits, in whole nodes where a node holds several.
     """
-    if stage.accelerator_count is None or stage.params is None or stage.kind == "evaluation":
+    short = []
+    for stage in stages:
+        if stage.accelerator_count is None or stage.params is None or stage.kind == "evaluation":
+            continue
+        smallest = int(smallest_count(stage, catalog))
+        if smallest > stage.accelerator_count:
+            short.append((smallest, stage))
+    if not short:
         return
-    smallest = int(smallest_count(stage, catalog))
-    if smallest <= stage.accelerator_count:
-        return
+    smallest, stage = max(short, key=lambda pair: pair[0])
     device, need = catalog.accelerator(stage.accelerator), required_bytes(stage, catalog)
     if smallest > device.per_node > 1:
         smallest = math.ceil(smallest / device.per_node) * device.per_node
@@ -163,22 +171,40 @@ def smallest_count(stage: Stage, catalog: Catalog) -> Quantity:
 
 def required_bytes(stage: Stage, catalog: Catalog) -> Quantity:
     """Bytes over all devices together: states, and activations of one sequence where the architecture is known."""
-    bytes_of = catalog.optimizer(stage.optimizer)
-    weights = float(bytes_of["weights_bytes"])  # type: ignore[arg-type]
-    training = stage.kind not in ("synthetic", "evaluation", "lora")
-    total = stage.params.mid if isinstance(stage.params, Range) else stage.params
+    row = catalog.optimizer(stage.optimizer)
+    weights, gradients, states = (float(row[f"{name}_bytes"] or 0.0) for name in ("weights", "gradients", "states"))
+    trains = stage.kind not in ("synthetic", "evaluation", "lora")
+    in_precision = _bits(stage.precision) / BITS_PER_BYTE
+    if not trains:
+        weights = min(weights, in_precision) if stage.kind == "lora" else in_precision
     need = memory.state_bytes(
-        params=total,
+        params=stage.params.mid if isinstance(stage.params, Range) else stage.params,
         weights_bytes=weights,
-        gradients_bytes=float(bytes_of["gradients_bytes"]) if training else 0.0,  # type: ignore[arg-type]
-        states_bytes=float(bytes_of["states_bytes"]) if training else 0.0,  # type: ignore[arg-type]
+        gradients_bytes=gradients if trains else 0.0,
+        states_bytes=states if trains else 0.0,
     )
     arch = stage.architecture
-    if arch is None or stage.seq_len is None or not training:
+    if arch is None or stage.seq_len is None or not trains:
         return need
-    working = memory.activation_bytes(
+    return need + memory.activation_bytes(
         n_layers=arch.n_layers, d_model=arch.d_model, ffn_dim=shape.ffn_dim(arch), seq_len=stage.seq_len,
         sequences_count=1,
     )  # fmt: skip
-    logits = memory.logits_bytes(seq_len=stage.seq_len, sequences_count=1, d_model=arch.d_model, vocab=arch.vocab)
-    return need + max(working, logits)
+
+
+def _bits(precision: str) -> int:
+    """Bits of a weight in a precision, as its name ends: bf16, tf32, fp8, fp4."""
+    return int(re.sub(r"\D", "", precision))
+
+
+def is_moe(architecture: Architecture | None, params: Quantity, active_params: Quantity) -> Quantity:
+    """Whether a model is a mixture of experts: it has experts, or fewer active parameters than parameters.
+
+    Ranges, numbers or arrays; an array of scenarios is answered one by one.
+    """
+    if architecture is not None and architecture.n_experts:
+        return True
+    if params is None or active_params is None:
+        return False
+    total, active = (x.mid if isinstance(x, Range) else x for x in (params, active_params))
+    return active < total

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,16 +16,19 @@ from footprint.derivation import Plain
 from footprint.errors import InputError
 from footprint.estimation.estimator import plan_usage
 from footprint.estimation.plan import drafts
-from footprint.estimation.stages import smallest_count
-from footprint.estimation.words import STAGE_SETTINGS, bounds, settings
+from footprint.estimation.stage_plan import CHINCHILLA_FLOP_RATIO
+from footprint.estimation.stages import is_moe, smallest_count
+from footprint.estimation.words import bounds, setting_field
 from footprint.throughput import rule
 from footprint.uncertainty import mids
+from footprint.units import read_quantity
 from footprint.values import Footprint, Power, Stage
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Array = NDArray[np.float64]
+Record = TypeVar("Record")
 
 SWEPT_WORDS = ("params", "active_params", "tokens", "count", "accelerator_hours", "flop")
 OUTPUTS: dict[str, Callable[[Footprint], Any]] = {
@@ -63,15 +66,16 @@ def sweep_frame(words: Mapping[str, Any], catalog: Catalog) -> pd.DataFrame:
     _, (draft, *others) = drafts(single.pop("model", None), single, catalog)
     if others or len(draft.plan.stages) != 1:
         raise InputError("sweep", draft.plan.name, "has several stages", "sweep one stage: give --tokens")
-    names = [draft.plan.stages[0].accelerator]
-    site, _, _ = make_site(draft.site_words, [catalog.accelerator(n) for n in names], catalog)
-    stage = _with_scenarios(mids(draft.plan.stages[0]), swept, single, draft.site_words.year, catalog)
+    first = draft.plan.stages[0]
+    site, _, _ = make_site(draft.site_words, [catalog.accelerator(first.accelerator)], catalog)
+    stage = _with_scenarios(mids(first), swept, single, draft.site_words.year, catalog)
     hours: Any = swept.get("accelerator_hours", mids(draft.plan).accelerator_hours)
     plan = replace(mids(draft.plan), stages=(stage,), accelerator_hours=hours)
-    places: dict[str, Any] = {k: v for k, v in swept.items() if hasattr(site, k)}
-    site = replace(mids(site), **places)
+    site = _replaced(mids(site), swept)
+    site = replace(site, rates=tuple(_replaced(rates, swept) for rates in site.rates))
     calculate = Plain()
     usage = plan_usage(plan, calculate)
+    _check_possible(usage.lines[0].mfu)
     found = assessor.footprint("sweep", usage, site, assessor.assess(usage, site, calculate))
     columns = _columns(found, len(next(iter(swept.values()))))
     if stage.accelerator_count is not None and stage.params is not None:
@@ -80,72 +84,95 @@ def sweep_frame(words: Mapping[str, Any], catalog: Catalog) -> pd.DataFrame:
 
 
 def _split(words: Mapping[str, Any]) -> tuple[dict[str, Array], dict[str, Any]]:
-    """Words with several values as broadcast arrays, and plain words with the first scenario's value."""
-    given = {**words, **dict(words.get("settings") or {})}
-    given.pop("settings", None)
-    swept = {k: np.asarray(v, dtype=float) for k, v in given.items() if _is_many(v)}
+    """Words with several values as broadcast arrays by field name, and all words with the first scenario's value."""
+    given = dict(words.get("settings") or {})
+    plain = {name: value for name, value in words.items() if name != "settings"}
+    arrays: dict[str, Array] = {}
+    for name in [name for name in plain if _is_many(plain[name])]:
+        field = name if name in SWEPT_WORDS else setting_field(name)
+        arrays[field] = _array(field, plain.pop(name))
+    for name in [name for name in given if _is_many(given[name])]:
+        field = setting_field(name)
+        arrays[field] = _array(field, given.pop(name))
     try:
-        arrays = dict(zip(swept, np.broadcast_arrays(*swept.values()), strict=True))
+        swept = dict(zip(arrays, (a.ravel() for a in np.broadcast_arrays(*arrays.values())), strict=True))
     except ValueError as error:
-        shapes = ", ".join(f"{k} {v.shape}" for k, v in swept.items())
+        shapes = ", ".join(f"{k} {v.shape}" for k, v in arrays.items())
         raise InputError("sweep", shapes, "do not broadcast", "give lists of one length") from error
-    setting_names = set(dict(words.get("settings") or {}))
-    single: dict[str, Any] = {k: v for k, v in words.items() if k not in swept and k != "settings"}
-    chosen: dict[str, Any] = {}
-    full: dict[str, Array] = {}
-    for name, values in arrays.items():
-        flat = np.ascontiguousarray(values, dtype=float).ravel()
-        if name in setting_names or name not in SWEPT_WORDS:
-            (field,) = settings({name: float(flat[0])})
-            chosen[field] = float(flat[0])
-            full[field] = _bounded(field, flat)
-        else:
-            single[name] = float(flat[0])
-            full[name] = _bounded(name, flat)
-    plain = {k: v for k, v in dict(words.get("settings") or {}).items() if k not in swept}
-    single["settings"] = {**plain, **chosen}
-    return full, single
+    for field, values in swept.items():
+        (plain if field in SWEPT_WORDS else given)[field] = float(values[0])
+    return swept, {**plain, "settings": given}
 
 
 def _is_many(value: Any) -> bool:
     return not isinstance(value, (str, bytes, Mapping)) and hasattr(value, "__len__")
 
 
-def _bounded(field: str, values: Array) -> Array:
+def _array(field: str, values: Any) -> Array:
+    """Numbers, or texts such as '7B', as an array within the field's bounds."""
+    raw = np.asarray(values)
+    if raw.size == 0:
+        raise InputError(field, None, "is an empty list", "give at least one value")
+    if raw.dtype.kind not in "iuf":
+        raw = np.array([read_quantity(v, field) for v in raw.ravel().tolist()]).reshape(raw.shape)
+    found: Array = np.ascontiguousarray(raw, dtype=float)
     floor, ceiling = bounds(field)
-    wrong = ~np.isfinite(values) | (values < floor) | (values > ceiling)
+    wrong = ~np.isfinite(found) | (found < floor) | (found > ceiling)
     if field in SWEPT_WORDS:
-        wrong |= values <= 0
+        wrong |= found <= 0
     if wrong.any():
         place = int(np.flatnonzero(wrong)[0])
-        raise InputError(
-            f"{field}[{place}]", float(values[place]), f"must lie in {floor:g} to {ceiling:g}", "correct it"
-        )
-    return values
+        value = float(found.ravel()[place])
+        raise InputError(f"{field}[{place}]", value, f"is outside {floor:g} to {ceiling:g}", "give a value inside")
+    return found
+
+
+def _replaced(record: Record, swept: Mapping[str, Array]) -> Record:
+    """A record with its swept fields as arrays of scenarios."""
+    changes: dict[str, Any] = {name: values for name, values in swept.items() if hasattr(record, name)}
+    return replace(record, **changes) if changes else record  # type: ignore[type-var]
 
 
 def _with_scenarios(
     stage: Stage, swept: Mapping[str, Array], single: Mapping[str, Any], year: int | None, catalog: Catalog
 ) -> Stage:
     """The stage with the swept words in place of its numbers, and the MFU that goes with its size."""
-    changes: dict[str, Any] = {k: v for k, v in swept.items() if k in STAGE_SETTINGS and hasattr(stage, k)}
-    if "params" in swept:
-        changes["params"] = swept["params"]
-        changes["active_params"] = swept.get(
-            "active_params", swept["params"] if "active_params" not in single else stage.active_params
-        )
-    elif "active_params" in swept:
-        changes["active_params"] = swept["active_params"]
-    for word, field in (("tokens", "tokens"), ("count", "accelerator_count"), ("flop", "training_flop")):
-        if word in swept:
-            changes[field] = swept[word]
-    if "active_params" in changes and "mfu" not in swept and "mfu" not in (single.get("settings") or {}):
-        active = changes["active_params"]
-        moe = bool(np.any(np.asarray(active) < np.asarray(changes.get("params", stage.params))))
+    words = {"count": "accelerator_count", "flop": "training_flop"}
+    changes: dict[str, Any] = {words.get(k, k): v for k, v in swept.items() if k not in ("accelerator_hours",)}
+    changes = {k: v for k, v in changes.items() if hasattr(stage, k)}
+    if "params" in swept and "active_params" not in swept and "active_params" not in single:
+        changes["active_params"] = swept["params"]
+    stage = replace(stage, **changes)
+    _check_active(stage)
+    sized = {"params", "active_params"} & set(swept) or ("flop" in swept and stage.active_params is None)
+    if sized and stage.mfu is not None and not {"mfu"} & ({*swept} | {*single["settings"]}):
+        flop: Any = stage.training_flop
+        active = stage.active_params if stage.active_params is not None else (flop / CHINCHILLA_FLOP_RATIO) ** 0.5
+        moe = np.asarray(is_moe(stage.architecture, stage.params, stage.active_params))
         device = catalog.accelerator(stage.accelerator)
-        changes["mfu"], _ = rule.predict(device, stage.precision, active, moe, year, catalog)
-    changes["power"] = _power_with_scenarios(replace(stage, **changes), swept, single, catalog)
-    return replace(stage, **changes)
+        mfu, _ = rule.predict(device, stage.precision, active, moe, year, catalog)
+        stage = replace(stage, mfu=mfu)
+    return replace(stage, power=_power_with_scenarios(stage, swept, single, catalog))
+
+
+def _check_active(stage: Stage) -> None:
+    if stage.params is None or stage.active_params is None:
+        return
+    total, active = np.broadcast_arrays(np.asarray(stage.params, float), np.asarray(stage.active_params, float))
+    wrong = np.flatnonzero(active > total)
+    if wrong.size:
+        place = int(wrong[0])
+        raise InputError(
+            f"active_params[{place}]", float(active.ravel()[place]), "must not exceed params", "swap the two"
+        )
+
+
+def _check_possible(mfu: Any) -> None:
+    """No scenario's known hours may imply more than the hardware can do."""
+    values = np.atleast_1d(np.asarray(0.0 if mfu is None else mfu, float))
+    if values.max() > 1:
+        place = int(values.argmax())
+        raise InputError(f"accelerator_hours[{place}]", None, f"gives an MFU of {values[place]:.2f}", "check the hours")
 
 
 def _power_with_scenarios(
@@ -155,11 +182,12 @@ def _power_with_scenarios(
     power = stage.power
     if power is None:
         return None
-    changes: dict[str, Any] = {k: v for k, v in swept.items() if hasattr(power, k)}
-    if "count" in swept and "network_w" not in swept and "network_w" not in single["settings"]:
-        per_node = catalog.accelerator(stage.accelerator).per_node
-        changes["network_w"] = np.where(swept["count"] <= per_node, 0.0, catalog.constant("network_w").mid)
-    return replace(power, **changes)
+    power = _replaced(power, swept)
+    if "count" not in swept or "network_w" in swept or "network_w" in single["settings"]:
+        return power
+    per_node = catalog.accelerator(stage.accelerator).per_node
+    network: Any = np.where(swept["count"] <= per_node, 0.0, catalog.constant("network_w").mid)
+    return replace(power, network_w=network)
 
 
 def _columns(found: Footprint, rows: int) -> dict[str, Any]:

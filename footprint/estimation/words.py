@@ -25,7 +25,6 @@ class Words(TypedDict, total=False):
     accelerator: str
     count: Number
     precision: str
-    batch_tokens: Number
     optimizer: str
     accelerator_hours: Number
     flop: Number
@@ -48,7 +47,6 @@ STAGE_SETTINGS = (
     "mfu",
     "goodput",
     "generation_mfu",
-    "tokens",
     "tdp_w",
     "idle_node_w",
     "max_node_w",
@@ -66,6 +64,13 @@ def check_words(words: Mapping[str, Any], where: str = "option") -> None:
     for word in words:
         if word not in Words.__annotations__:
             raise UnknownName(where, word, Words.__annotations__, "see: footprint estimate --help")
+
+
+def name(field: str, value: Any) -> str:
+    """A name: text, not empty. YAML reads a bare NO as false and 3 as a number."""
+    if not isinstance(value, str) or not value.strip():
+        raise InputError(field, str(value), "is not a name", "write text; in YAML put NO, ON or numbers in quotes")
+    return value.strip()
 
 
 def quantity(field: str, value: Any, at_least: float | None = None) -> float:
@@ -127,16 +132,20 @@ def settings(given: Mapping[str, Any] | None) -> dict[str, Range]:
     InputError
         For a value out of bounds.
     """
+    if given is not None and not isinstance(given, Mapping):
+        raise InputError("settings", str(given), "is not a mapping", "write settings={'pue': 1.1}")
+    return {setting_field(name): ranged(setting_field(name), value) for name, value in (given or {}).items()}
+
+
+def setting_field(name: str) -> str:
+    """The full name of a field that can be set."""
     known = (*site_room.SETTINGS, *STAGE_SETTINGS)
-    short = {_without_unit(name): name for name in known}
-    found: dict[str, Range] = {}
-    for name, value in (given or {}).items():
-        field = name if name in known else short.get(name)
-        field = field or {"intensity": "location_intensity_g_per_kwh"}.get(name)
-        if field is None:
-            raise UnknownName("set", name, (*known, *short), "fields that can be set: " + ", ".join(sorted(known)))
-        found[field] = ranged(field, value)
-    return found
+    short = {_without_unit(field): field for field in known} | {"intensity": "location_intensity_g_per_kwh"}
+    if name in known:
+        return name
+    if name not in short:
+        raise UnknownName("set", name, (*known, *short), "fields that can be set: " + ", ".join(sorted(known)))
+    return short[name]
 
 
 def _without_unit(name: str) -> str:
@@ -170,8 +179,9 @@ def read_plan_file(path: Path) -> dict[str, Any]:
     for name in ("settings",):
         if name in content and not isinstance(content[name], dict):
             raise InputError(name, str(content[name]), "must be a mapping", "write `set: {pue: 1.1}`")
-    config = content.get("config")
-    if isinstance(config, str):
-        content["config"] = path.parent / config
+    stages = content.get("stages")
+    for holder in (content, *(stages if isinstance(stages, list) else ())):
+        if isinstance(holder, dict) and isinstance(holder.get("config"), str):
+            holder["config"] = path.parent / holder["config"]
     check_words(content, "plan word")
     return dict(content)

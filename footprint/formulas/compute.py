@@ -334,17 +334,21 @@ def rl_flop(
     return tokens * repeats_count * samples_per_prompt_count * per_token
 
 
-def synthetic_flop(tokens: Quantity, kept_share: Quantity, forward_flop_per_token: Quantity) -> Quantity:
+def synthetic_flop(
+    tokens: Quantity, repeats_count: Quantity, kept_share: Quantity, forward_flop_per_token: Quantity
+) -> Quantity:
     """FLOP to generate synthetic data, discarded samples included.
 
     Leaves out reading the prompts and scoring by another model.
 
-    synthetic_flop = tokens / kept_share * forward_flop_per_token
+    synthetic_flop = tokens * repeats_count / kept_share * forward_flop_per_token
 
     Parameters
     ----------
     tokens : float or array
         Tokens that were kept, >= 0.
+    repeats_count : float or array
+        How often the whole set was generated, > 0.
     kept_share : float or array
         Share of the generated tokens that was kept, > 0 and <= 1.
     forward_flop_per_token : float or array
@@ -355,7 +359,7 @@ def synthetic_flop(tokens: Quantity, kept_share: Quantity, forward_flop_per_toke
     .. [1] European Commission 2025, Guidelines on the scope of obligations for general-purpose AI models,
        C(2025) 5045, annex (synthetic data counts, discarded data included).
     """
-    return tokens / kept_share * forward_flop_per_token
+    return tokens * repeats_count / kept_share * forward_flop_per_token
 
 
 def distillation_flop(

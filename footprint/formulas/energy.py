@@ -34,6 +34,26 @@ def accelerator_hours(
     return (dense_flop / mfu + generation_flop / generation_mfu) / (peak_flop_per_s * goodput * S_PER_H)
 
 
+def shared_accelerator_hours(
+    known_accelerator_hours: Quantity, modelled_accelerator_hours: Quantity, modelled_total_accelerator_hours: Quantity
+) -> Quantity:
+    """A stage's part of the known hours of a whole plan: by the hours that the model gives the stages.
+
+    shared_accelerator_hours = known_accelerator_hours * modelled_accelerator_hours / modelled_total_accelerator_hours
+
+    Parameters
+    ----------
+    known_accelerator_hours : h, of the whole plan
+    modelled_accelerator_hours : h, of this stage
+    modelled_total_accelerator_hours : h, of all stages together
+
+    References
+    ----------
+    .. [1] Proportional allocation; the whole is conserved.
+    """
+    return known_accelerator_hours * modelled_accelerator_hours / modelled_total_accelerator_hours
+
+
 def implied_mfu(dense_flop: Quantity, accelerator_hours: Quantity, peak_flop_per_s: Quantity) -> Quantity:
     """MFU over the whole run that known hours imply, lost time counted against it.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from footprint.units import Quantity
 
-__all__ = ["activation_bytes", "logits_bytes", "smallest_count", "state_bytes"]
+__all__ = ["activation_bytes", "smallest_count", "state_bytes"]
 
 
 def state_bytes(
@@ -67,29 +67,6 @@ def activation_bytes(
        arXiv 2205.05198, sections 4 and 5.
     """
     return seq_len * sequences_count * (2 * n_layers * d_model + 18 * d_model + 4 * ffn_dim)
-
-
-def logits_bytes(seq_len: Quantity, sequences_count: Quantity, d_model: Quantity, vocab: Quantity) -> Quantity:
-    """Memory of the vocabulary head's input and its FP32 logits.
-
-    A chunked or fused loss avoids most of it; pass a vocab of 0 for one.
-
-    logits_bytes = 4 * seq_len * sequences_count * (d_model + vocab)
-
-    Parameters
-    ----------
-    seq_len : float or array
-        Tokens in a sequence, >= 1.
-    sequences_count : float or array
-        Sequences in flight at once over all accelerators together, >= 1.
-    d_model, vocab : float or array
-        Model width and vocabulary entries, >= 0.
-
-    References
-    ----------
-    .. [1] Korthikanti et al. 2022, arXiv 2205.05198, section 4.3.
-    """
-    return 4 * seq_len * sequences_count * (d_model + vocab)
 
 
 def smallest_count(total_bytes: Quantity, memory_bytes: Quantity, usable_share: Quantity) -> Quantity:

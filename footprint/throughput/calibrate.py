@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from footprint.catalog import Catalog, open_catalog
-from footprint.throughput.rule import MATURE_SOFTWARE, generation_of
+from footprint.throughput.rule import MATURE_SOFTWARE, PRECISION_TERMS, SIXTEEN_BIT, generation_of
 from footprint.values import Range
 
 Array = NDArray[np.float64]
@@ -37,7 +37,8 @@ RIDGE = 0.3
 REWEIGHTINGS = 30
 SMALL_RESIDUAL = 0.05
 UNFIT_FLAGS = ("proxy", "inconsistent", "not decoder", "model uncertain", "check", "repeat", "hybrid", "not filled")
-SIXTEEN_BIT = ("bf16", "fp16")
+PRECISIONS = {"nvfp4": "fp4"}
+"""Names of measured precisions under which the devices' peaks stand elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ def terms_of(catalog: Catalog) -> list[str]:
     devices = {a.id: generation_of(a) for a in catalog.accelerators()}
     rows = measured_rows(catalog)
     generations = sorted({devices[str(r["accelerator"])] for r in rows} - {BASE_GENERATION})
-    precisions = sorted({str(r["precision"]) for r in rows} - set(SIXTEEN_BIT))
+    precisions = sorted({_precision(r) for r in rows} - set(SIXTEEN_BIT))
     return [
         "base",
         *(f"generation:{g}" for g in generations),
@@ -129,6 +130,10 @@ def causal_mfu(row: Any) -> float:
     return float(row["fit_mfu"]) * (params + core) / (params + 2 * core)
 
 
+def _precision(row: Any) -> str:
+    return PRECISIONS.get(str(row["precision"]), str(row["precision"]))
+
+
 def steady_layer(catalog: Catalog) -> Rows:
     """Measured configurations as a design matrix."""
     rows = measured_rows(catalog)
@@ -138,7 +143,7 @@ def steady_layer(catalog: Catalog) -> Rows:
         active=[float(r["active_params"] or r["params"]) for r in rows],
         generation=[generation[str(r["accelerator"])] for r in rows],
         moe=[bool(r["n_experts"]) for r in rows],
-        precision=[str(r["precision"]) for r in rows],
+        precision=[_precision(r) for r in rows],
         mfu=[causal_mfu(r) for r in rows],
         group=[str(r["source_id"]) for r in rows],
         labels=[str(r["id"]) for r in rows],
@@ -169,7 +174,7 @@ def run_layer(catalog: Catalog) -> Rows:
         active=[float(r["active_params"]) for r in rows],
         generation=[generation[str(r["accelerator"])] for r in rows],
         moe=[r["kind"] == "moe" for r in rows],
-        precision=[str(r["precision"]) for r in rows],
+        precision=[_precision(r) for r in rows],
         mfu=[float(r["implied_causal_mfu"] or r["implied_6n_mfu"]) for r in rows],
         group=[str(r["organization"]) for r in rows],
         labels=[str(r["id"]) for r in rows],
@@ -198,7 +203,8 @@ def _rows(
         if name.startswith("generation:"):
             columns[name] = np.array([name == f"generation:{g}" for g in generation], float)
         elif name.startswith("precision:"):
-            columns[name] = np.array([name == f"precision:{p}" for p in precision], float)
+            term = name.removeprefix("precision:")
+            columns[name] = np.array([term in PRECISION_TERMS.get(p, ()) for p in precision], float)
     counts = {g: group.count(g) for g in set(group)}
     weight = np.array([counts[g] ** -0.5 for g in group])
     design = np.column_stack([columns[name] for name in names])

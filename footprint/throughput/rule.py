@@ -21,6 +21,9 @@ from footprint.values import Accelerator, Range
 
 TABLE = "throughput_rule"
 TPU = "TPU"
+SIXTEEN_BIT = ("bf16", "fp16")
+PRECISION_TERMS = {"fp8": ("fp8",), "fp4": ("fp8", "fp4")}
+"""The terms that a precision takes: four bits gain on top of eight."""
 MATURE_SOFTWARE = 2023
 """First year of runs on fused attention (FlashAttention, arXiv 2205.14135, appeared in May 2022)."""
 
@@ -32,7 +35,7 @@ class Throughput:
     mfu: Range
     goodput: Range
     generation_mfu: Range
-    measured_generation: bool
+    is_measured: bool
     note: str
 
 
@@ -53,18 +56,19 @@ class Rule:
         """A ratio that the rule cannot do without."""
         return self._terms[name]
 
-    def steady_mfu(self, active_params: Quantity, generation: str, precision: str, moe: bool) -> Quantity:
-        """Well-tuned MFU over the BF16 (or FP16) dense peak; `active_params` may be an array."""
+    def steady_mfu(self, active_params: Quantity, generation: str, precision: str, moe: Quantity) -> Quantity:
+        """Well-tuned MFU over the BF16 (or FP16) dense peak; `active_params` and `moe` may be arrays."""
         params_low, params_high = self.known("params_bound").low, self.known("params_bound").high
         knee = self.known("params_knee").mid
         bounded = _clip(active_params, params_low, params_high)
         decades = _log10(bounded / knee)
         mfu = self.known("base").mid * self.known("params_per_decade").mid ** decades
         mfu = mfu * self.known("params_per_decade_below_knee").mid ** _clip(decades, -math.inf, 0.0)
-        for name in (f"generation:{generation}", f"precision:{precision}", "moe" if moe else ""):
+        names = [f"precision:{p}" for p in PRECISION_TERMS.get(precision, ())]
+        for name in (f"generation:{generation}", *names):
             term = self._terms.get(name)
             mfu = mfu * (term.mid if term else 1.0)
-        return mfu
+        return mfu * self.known("moe").mid ** (moe * 1.0)
 
 
 def generation_of(accelerator: Accelerator) -> str:
@@ -98,32 +102,41 @@ def peak_flop_per_s(accelerator: Accelerator, precision: str) -> float:
 
 
 def predict(
-    accelerator: Accelerator, precision: str, active_params: Quantity, moe: bool, year: int | None, catalog: Catalog
+    accelerator: Accelerator,
+    precision: str,
+    active_params: Quantity,
+    moe: Quantity,
+    year: int | None,
+    catalog: Catalog,
 ) -> tuple[Quantity, Throughput]:
     """MFU of a production run: its mid for `active_params` (array or float) and the ranges around the first value.
 
     `year` is when it trains; None is now. The mid is the tuned tables' MFU times the share of it that published
-    runs reached; the range is how far such estimates were off on organizations not used to make them.
+    runs reached; the range is how far such estimates were off on organizations not used to make them. A
+    precision that was never measured is given the 16-bit MFU of its own peak and a wider range.
     """
     rule = Rule(catalog)
     generation = generation_of(accelerator)
-    _, sixteen_bit_peak = reference_peak(accelerator)
+    reference, reference_flop_per_s = reference_peak(accelerator)
     ceiling = rule.known("ceiling").mid
-    steady = rule.steady_mfu(active_params, generation, precision, moe)
     early = year is not None and year < MATURE_SOFTWARE
     reached = rule.known("production").mid * (rule.known("software_before_2023").mid if early else 1.0)
-    mid = _clip(steady * reached * sixteen_bit_peak / peak_flop_per_s(accelerator, precision), 0.0, ceiling)
+    mid = rule.steady_mfu(active_params, generation, precision, moe) * reached
+    knows_precision = precision in (*SIXTEEN_BIT, *PRECISION_TERMS)
+    if knows_precision and reference in SIXTEEN_BIT:
+        mid = mid * reference_flop_per_s / peak_flop_per_s(accelerator, precision)
+    mid = _clip(mid, 0.0, ceiling)
     first = float(mid if not getattr(mid, "ndim", 0) else mid.flat[0])
-    spread = rule.known("run_error")
-    measured = rule.term(f"generation:{generation}") is not None
-    low, high = spread.low, spread.high
-    note = f"{generation} measured, {'MoE' if moe else 'dense'}, {precision}"
-    note += f", software of before {MATURE_SOFTWARE}" if early else ""
-    if not measured:
+    low, high = rule.known("run_error").low, rule.known("run_error").high
+    knows_generation = rule.term(f"generation:{generation}") is not None
+    note = f"{generation} measured, {precision}" + (f", software of before {MATURE_SOFTWARE}" if early else "")
+    if not (knows_generation and knows_precision):
         wider = rule.known("unmeasured_generation")
         low, high = _wider(low, wider.low), _wider(high, wider.high)
-        note = f"no training throughput of {generation} devices was measured nearby: the range is wider"
+        what = f"{precision} on {generation}" if knows_generation else f"{generation} devices"
+        note = f"no training throughput of {what} was measured nearby: the range is wider"
     mfu = Range(first * low, first, max(first, min(ceiling, first * high)))
+    measured = knows_generation and knows_precision
     return mid, Throughput(mfu, rule.known("goodput"), catalog.constant("generation_mfu"), measured, note)
 
 
