@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from functools import lru_cache
+from numbers import Real
 from typing import Any, TypeAlias
 
 from footprint.errors import InputError
@@ -44,6 +45,8 @@ _QUANTITY = re.compile(
 )
 _PERCENT = 0.01
 _TWO_DIGITS_BELOW = 3.55
+FAR_BEYOND = 1e60
+"""No quantity of any plan comes near: products of a few of them still fit a float."""
 
 
 @lru_cache(maxsize=1024)
@@ -63,18 +66,23 @@ def read_quantity(text: str | float | int, field: str) -> float:
     InputError
         When the text is no number, or not a finite one.
     """
-    if isinstance(text, bool) or not isinstance(text, (str, int, float)):
-        raise InputError(field, text, "is not a number", "write a number such as 405B, 15.6T or 1e25")
-    if isinstance(text, (int, float)):
-        value = float(text) if abs(text) < 1e308 else math.inf
+    if isinstance(text, bool) or not isinstance(text, (str, Real)):
+        raise InputError(
+            field,
+            text if isinstance(text, bool) else str(text),
+            "is not a number",
+            "write a number such as 405B, 15.6T or 1e25",
+        )
+    if isinstance(text, Real):
+        value = float(text) if abs(text) < FAR_BEYOND else math.inf
     else:
         match = _QUANTITY.match(text)
         if match is None:
             raise InputError(field, text, "is not a number", "write a number such as 405B, 15.6T or 1e25")
         digits, scale, unit = match.groups()
         value = float(digits.replace(",", "").replace("_", "")) * _SCALE[scale] * (_PERCENT if unit == "%" else 1.0)
-    if not math.isfinite(value):
-        raise InputError(field, text, "must be finite", "write a number below 1e308")
+    if not abs(value) < FAR_BEYOND:
+        raise InputError(field, str(text)[:40], "must be finite", f"write a number below {FAR_BEYOND:.0e}")
     return value
 
 

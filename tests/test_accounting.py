@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import footprint
 from footprint.accounting import assessor, grid
 from footprint.accounting.site import SETTINGS, SiteWords, site
 from footprint.catalog import open_catalog
@@ -561,3 +562,29 @@ def test_the_steps_of_the_corridor_are_its_calculation() -> None:
     assert by_place["total", "total_location_kgco2e"] == found.total_location_kgco2e
     parts = [value for (part, field), value in by_place.items() if field == "embodied_kgco2e" and part != "total"]
     assert sum(parts) == found.embodied_kgco2e
+
+
+def test_a_provider_with_many_regions_counts_once() -> None:
+    """The median of providers' medians; over all offers, the provider with most regions would set the price."""
+    found, _, _ = made(country="US")
+    offers = [
+        r
+        for r in CATALOG.rows("prices")
+        if r["accelerator"] == H100.id and r["on_demand_usd_per_h"] and "epoch" not in str(r["source"])
+    ]
+    by_provider: dict[str, list[float]] = {}
+    for row in offers:
+        by_provider.setdefault(str(row["provider"]), []).append(float(row["on_demand_usd_per_h"]))
+    expected = float(np.median([np.median(prices) for prices in by_provider.values()]))
+    price = found.rates[0].on_demand_usd_per_h
+    assert price is not None
+    assert price.mid == pytest.approx(expected, rel=1e-12)
+    assert price.mid < float(np.median([float(r["on_demand_usd_per_h"]) for r in offers]))
+
+
+def test_a_users_own_grid_row_comes_first(tmp_path: Path) -> None:
+    header = (CATALOG.shipped / "grid_open.csv").read_text(encoding="utf-8").splitlines()[0]
+    row = "FRA,country,FR,FRA,France,2026,21.5,lifecycle,production,,read,our meter,2026-11-01"
+    (tmp_path / "grid_open.csv").write_text(f"{header}\n{row}\n", encoding="utf-8")
+    result = footprint.estimate(params="7B", tokens="1T", accelerator="h100", country="FRA", data=tmp_path)
+    assert result.site.location_intensity_g_per_kwh.mid == 21.5

@@ -538,8 +538,8 @@ def test_a_plans_config_is_looked_for_beside_it(tmp_path: Path) -> None:
     [
         ("params: 7B\ntokens: [1T\ncount: 8\n", r"plan = .*: is not YAML at line 3"),
         ("params: 7B\n  tokens: 1T\n", r"plan = .*: is not YAML at line 2"),
-        ("- 7B\n- 1T\n", r"plan = .*: holds no words"),
-        ("", r"plan = .*: holds no words"),
+        ("- 7B\n- 1T\n", r"plan = .*: is not a mapping of words"),
+        ("", r"plan = .*: is not a mapping of words"),
         ("set: 3\n", "settings = '3': must be a mapping"),
         ("params: 7B\ntokenz: 1T\n", "plan word = 'tokenz': is not a known name; did you mean tokens"),
     ],
@@ -743,3 +743,135 @@ def test_scores_are_shares_of_one() -> None:
     found = doors.scores("llama-3.1-405b")
     assert found
     assert all(0.1 < score.score_share < 1.0 for score in found)
+
+
+# what is said once counts once
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({"stages": [{"tokens": "1T"}]}, "tokens = '1T': is given beside stages"),
+        ({"node": "dgx-a100-640"}, "node = 'dgx-a100-640': carries a100-sxm4-80gb, not h100-sxm5-80gb"),
+        ({"accelerator_hours": "1M", "settings": {"mfu": 0.4}}, "mfu: is given beside accelerator_hours"),
+        ({"settings": {"max_node_w": 100}}, "idle_node_w = .*: must stay below max_node_w"),
+        ({"country": None, "region": "aws/us-east-1", "provider": "lambda"}, "provider = 'lambda': does not run"),
+        ({"country": False}, "country = 'False': is not a name; .*quotes"),
+        ({"country": "Georgia"}, "names the country and US-GA; write GEO or US-GA"),
+        ({"country": "FR", "grid": "foo"}, "grid = 'foo': is not a known name"),
+        ({"country": None, "grid": "foo"}, "grid = 'foo': is not a known name"),
+        ({"year": 1900}, "year = 1900: is outside 2000 to 2100"),
+        ({"settings": 3}, "settings = '3': is not a mapping"),
+        ({"tokens": None, "stages": [{"tokens": "1T", "after": 3}]}, "after = '3': must name stages"),
+        ({"flop": "1e80", "params": None, "tokens": None}, "flop = '1e80': must be finite"),
+    ],
+)
+def test_contradictions_are_said(words: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        estimate(**words)
+
+
+def test_a_preset_takes_no_other_size_and_keeps_its_length() -> None:
+    with pytest.raises(InputError, match=r"params = '90B': contradicts the model llama-3\.1-8b"):
+        footprint.estimate("llama-3.1-8b", params="90B")
+    own = footprint.estimate("llama-3.1-8b").usage.lines[0].training_flop
+    assert footprint.estimate("llama-3.1-8b", tokens="15T").usage.training_flop == own
+
+
+def test_another_run_than_the_makers_is_not_held_against_theirs() -> None:
+    assert footprint.estimate("llama-3.1-405b").published
+    assert footprint.estimate("llama-3.1-405b", accelerator="b200").published == ()
+
+
+def test_known_hours_are_shared_by_what_each_device_needs() -> None:
+    """500B tokens on V100 take several times the hours of 500B on H100; equal shares would imply an MFU above 1."""
+    result = staged(
+        {"name": "new", "tokens": "500B"},
+        {"name": "old", "tokens": "500B", "accelerator": "v100", "precision": "fp16"},
+        count=None,
+        accelerator_hours="300k",
+    )
+    new, old = result.usage.lines
+    assert new.accelerator_hours.mid + old.accelerator_hours.mid == pytest.approx(300_000, rel=1e-12)
+    assert old.accelerator_hours.mid / new.accelerator_hours.mid == pytest.approx(989.4 / 125, rel=0.6)
+    assert new.mfu is not None
+    assert old.mfu is not None
+    assert max(new.mfu.mid, old.mfu.mid) < 1
+
+
+def test_stages_can_start_together() -> None:
+    first, second = {"name": "a", "tokens": "1T"}, {"name": "b", "tokens": "1T", "after": []}
+    together, alone = staged(first, second), staged(first)
+    assert together.usage.wall_clock_h is not None
+    assert alone.usage.wall_clock_h is not None
+    assert together.usage.wall_clock_h.mid == pytest.approx(alone.usage.wall_clock_h.mid, rel=1e-12)
+
+
+def test_made_tokens_do_not_lower_the_sci_of_trained_ones() -> None:
+    plain = staged({"tokens": "1T"})
+    fed = staged({"name": "made", "kind": "synthetic", "tokens": "1T"}, {"name": "trained", "tokens": "1T"})
+    assert fed.usage.tokens == plain.usage.tokens
+    assert fed.sci_kgco2e_per_token is not None
+    assert plain.sci_kgco2e_per_token is not None
+    assert fed.sci_kgco2e_per_token.mid > plain.sci_kgco2e_per_token.mid
+
+
+def test_every_given_word_stands_in_the_ledger() -> None:
+    told = {a.field: a for a in staged({"tokens": "1T", "seq_len": 2048, "optimizer": "lion"}, count=64).ledger}
+    given = {name for name, a in told.items() if a.origin == "given"}
+    assert {"pretrain.tokens", "pretrain.seq_len", "pretrain.optimizer", "pretrain.count"} <= given
+
+
+def test_hours_that_are_known_leave_no_modelled_mfu_in_the_ledger() -> None:
+    told = {a.field for a in estimate(accelerator_hours="1M").ledger}
+    assert "pretrain.mfu" not in told
+
+
+SWEPT = {
+    "params": ["1B", "7B"], "tokens": [1e11, 1e12], "count": [8, 1024], "pue": [1.1, 1.4], "mfu": [0.3, 0.4],
+    "goodput": [0.8, 0.9], "embodied_accelerator_kgco2e": [10.0, 1000.0], "on_demand_usd_per_h": [2.0, 4.0],
+    "fleet_utilization": [0.5, 1.0], "lifetime_h": [3e4, 4e4], "network_w": [0.0, 90.0], "intensity": [30.0, 400.0],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("word", SWEPT)
+def test_each_row_of_a_sweep_is_the_estimate_of_its_words(word: str) -> None:
+    usual: dict[str, Any] = {"params": "7B", "tokens": "1T", "accelerator": "h100-sxm", "count": 1024, "country": "FR"}
+    table = footprint.sweep(**{**usual, word: SWEPT[word]})
+    for i, value in enumerate(SWEPT[word]):
+        words = {**usual, word: value} if word in usual else {**usual, "settings": {word: value}}
+        alone = footprint.estimate(**words)
+        row = table.iloc[i]
+        assert row["accelerator_hours"] == pytest.approx(alone.usage.accelerator_hours.mid, rel=1e-12)
+        assert row["embodied_kgco2e"] == pytest.approx(alone.embodied_kgco2e.mid, rel=1e-12)
+        assert row["it_energy_kwh"] == pytest.approx(alone.facility.it_energy_kwh.mid, rel=1e-12)
+        assert alone.rental_on_demand_usd is not None
+        assert alone.ownership_usd is not None
+        assert row["rental_on_demand_usd"] == pytest.approx(alone.rental_on_demand_usd.mid, rel=1e-12)
+        assert row["ownership_usd"] == pytest.approx(alone.ownership_usd.mid, rel=1e-12)
+
+
+def test_a_sweep_answers_dense_and_sparse_and_flop_one_by_one() -> None:
+    mixed = footprint.sweep(params=[7e9, 47e9], active_params=[7e9, 13e9], tokens="1T", accelerator="h100-sxm")
+    dense = footprint.estimate(params=7e9, tokens="1T", accelerator="h100-sxm")
+    sparse = footprint.estimate(params=47e9, active_params=13e9, tokens="1T", accelerator="h100-sxm")
+    expected = [dense.usage.accelerator_hours.mid, sparse.usage.accelerator_hours.mid]
+    assert mixed["accelerator_hours"].tolist() == pytest.approx(expected, rel=1e-12)
+    flop = footprint.sweep(flop=[1e21, 1e25], accelerator="h100-sxm")
+    alone = [footprint.estimate(flop=f, accelerator="h100-sxm").usage.accelerator_hours.mid for f in (1e21, 1e25)]
+    assert flop["accelerator_hours"].tolist() == pytest.approx(alone, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({"params": []}, "params: is an empty list"),
+        ({"accelerator": ["h100", "a100"]}, "set = 'accelerator': is not a known name"),
+        ({"active_params": [1e9, 70e9]}, r"active_params\[1\] = .*must not exceed params"),
+        ({"accelerator_hours": [1e6, 1.0]}, r"accelerator_hours\[1\]: gives an MFU of"),
+    ],
+)
+def test_a_sweep_refuses_what_an_estimate_would(words: dict[str, Any], message: str) -> None:
+    usual: dict[str, Any] = {"params": "7B", "tokens": "1T", "accelerator": "h100-sxm"}
+    with pytest.raises(InputError, match=message):
+        footprint.sweep(**{**usual, **words})

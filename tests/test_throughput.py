@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import footprint
 from footprint.catalog import open_catalog
 from footprint.errors import InputError
 from footprint.throughput import calibrate, rule
@@ -214,3 +215,23 @@ def test_the_rule_lies_within_a_factor_of_two_of_the_measured_neighbours() -> No
         near = nearest(H100, size, False, "bf16", None, None, CATALOG, most=5)
         middle = float(np.median([n.mfu for n in near]))
         assert 0.5 < mfu(size) / middle < 1.5
+
+
+@pytest.mark.parametrize("device", ["b200", "gb200", "mi355x"])
+def test_fewer_bits_are_never_slower_and_unmeasured_precisions_gain_nothing(device: str) -> None:
+    def hours(precision: str) -> float:
+        words = {"params": "70B", "tokens": "1T", "accelerator": device, "precision": precision}
+        return float(footprint.estimate(**words).usage.accelerator_hours.mid)  # type: ignore[arg-type]
+
+    assert hours("fp4") < hours("fp8") < hours("bf16")
+
+
+def test_a_precision_that_was_never_measured_has_the_share_of_its_own_peak_and_says_so() -> None:
+    def mfu(precision: str) -> footprint.Result:
+        return footprint.estimate(params="7B", tokens="1T", accelerator="h100-sxm", precision=precision)
+
+    plain, half = mfu("bf16"), mfu("tf32")
+    assert plain.usage.lines[0].mfu is not None
+    assert half.usage.lines[0].mfu is not None
+    assert half.usage.lines[0].mfu.mid == pytest.approx(plain.usage.lines[0].mfu.mid, rel=1e-12)
+    assert any("tf32 on Hopper was measured nearby" in note for note in half.notes)

@@ -55,11 +55,11 @@ def test_what_is_neither_text_nor_number_is_refused(value: Any) -> None:
 
 @pytest.mark.parametrize("value", ["1e400", "1e308T", 10**400, math.inf, -math.inf, math.nan])
 def test_what_is_not_finite_is_refused(value: Any) -> None:
-    with pytest.raises(InputError, match=r"flop = .* must be finite; write a number below 1e308"):
+    with pytest.raises(InputError, match=r"flop = .* must be finite; write a number below 1e.60"):
         units.read_quantity(value, "flop")
 
 
-@given(st.floats(min_value=1e-300, max_value=1e290))
+@given(st.floats(min_value=1e-300, max_value=1e59))
 def test_every_positive_number_reads_back_as_itself(value: float) -> None:
     assert units.read_quantity(repr(value), "params") == value
     assert units.read_quantity(value, "params") == value

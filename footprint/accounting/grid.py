@@ -42,11 +42,17 @@ class Place:
 class YearlyTable:
     """Yearly averages from one of the catalog's grid tables."""
 
-    def __init__(self, catalog: Catalog, table: str, sources: tuple[str, ...], key: Callable[[Place], Iterable[str]]):
+    def __init__(
+        self,
+        catalog: Catalog,
+        table: str,
+        holds: Callable[[str], bool],
+        key: Callable[[Place], Iterable[str]],
+    ) -> None:
         self._key = key
         self._by_zone: dict[str, list[Intensity]] = {}
         for row in catalog.rows(table):
-            if not sources or str(row["source"]) in sources:
+            if holds(str(row["source"])):
                 found = Intensity(
                     zone=str(row["zone"]),
                     name=str(row["name"]),
@@ -108,16 +114,27 @@ def _zone(place: Place) -> Iterable[str]:
     return (place.zone, place.iso2) if place.zone == place.iso3 else (place.zone,)
 
 
+def _own(place: Place) -> Iterable[str]:
+    return (place.zone, place.iso3) if place.zone in (place.iso3, place.iso2) else (place.zone,)
+
+
+EMBER, OWID = ("ember_co2js",), ("owid_codecarbon",)
+EGRID = ("egrid2023_state", "egrid2023_subregion")
+AUTHORITIES = ("china_mee_codecarbon", "nordic_codecarbon")
+SHIPPED = (*EMBER, *OWID, *EGRID, *AUTHORITIES)
+
 SOURCES: dict[str, Callable[[Catalog], YearlyTable | CodecarbonTable]] = {
-    "ember": lambda c: YearlyTable(c, "grid_open", ("ember_co2js",), _country),
-    "electricitymaps": lambda c: YearlyTable(c, "grid_odbl", (), _zone),
-    "egrid": lambda c: YearlyTable(c, "grid_open", ("egrid2023_state", "egrid2023_subregion"), _zone),
-    "authorities": lambda c: YearlyTable(c, "grid_open", ("china_mee_codecarbon", "nordic_codecarbon"), _zone),
-    "owid": lambda c: YearlyTable(c, "grid_open", ("owid_codecarbon",), _country),
+    "own": lambda c: YearlyTable(c, "grid_open", lambda source: source not in SHIPPED, _own),
+    "ember": lambda c: YearlyTable(c, "grid_open", EMBER.__contains__, _country),
+    "electricitymaps": lambda c: YearlyTable(c, "grid_odbl", lambda _: True, _zone),
+    "egrid": lambda c: YearlyTable(c, "grid_open", EGRID.__contains__, _zone),
+    "authorities": lambda c: YearlyTable(c, "grid_open", AUTHORITIES.__contains__, _zone),
+    "owid": lambda c: YearlyTable(c, "grid_open", OWID.__contains__, _country),
     "codecarbon": CodecarbonTable,
 }
-"""In order of preference. A country is first looked up in Ember, which alone is open and national; a grid zone,
-which Ember does not know, in Electricity Maps; a US state or eGRID subregion, a province, with its authority."""
+"""In order of preference. Rows of a user's own folder come first. A country is first looked up in Ember, which alone
+is open and national; a grid zone, which Ember does not know, in Electricity Maps; a US state or eGRID subregion, a
+province, with its authority."""
 
 
 def place(text: str, catalog: Catalog) -> Place:
@@ -129,6 +146,11 @@ def place(text: str, catalog: Catalog) -> Place:
         With the nearest known names.
     """
     found = _countries(catalog).get(text.casefold())
+    state = _named_zones(catalog).get(text.casefold())
+    if found is not None and state is not None and text.casefold() == found.name.casefold():
+        fix = f"write {found.zone} or {state.zone}"
+        raise InputError("country or zone", text, f"names the country and {state.zone}", fix)
+    found = found or state
     if found is None:
         known = _places(catalog)
         found = known.get(text.casefold())
@@ -142,6 +164,16 @@ def place(text: str, catalog: Catalog) -> Place:
 def _countries(catalog: Catalog) -> dict[str, Place]:
     """Countries by ISO code and name, from the smaller table: most look-ups end here."""
     return _named(catalog.rows("grid_open"))
+
+
+@lru_cache(maxsize=8)
+def _named_zones(catalog: Catalog) -> dict[str, Place]:
+    """US states and provinces by name."""
+    rows = (row for row in catalog.rows("grid_open") if row["zone_type"] in ("us_state", "province"))
+    return {
+        str(row["name"]).casefold(): Place(str(row["zone"]), str(row["name"]), str(row["iso2"] or ""), "")
+        for row in rows
+    }
 
 
 @lru_cache(maxsize=8)
@@ -178,8 +210,6 @@ def intensity(where: Place, year: int | None, source: str | None, catalog: Catal
     InputError
         When the named source, or no source at all, knows the place.
     """
-    if source is not None and source not in SOURCES:
-        raise UnknownName("grid", source, SOURCES, "the order of preference is " + ", ".join(SOURCES))
     found = [i for name in SOURCES if (i := _table(name, catalog).intensity(where, year)) is not None]
     chosen = _table(source, catalog).intensity(where, year) if source else next(iter(found), None)
     if chosen is None:

@@ -79,7 +79,13 @@ class _Builder:
             sellers = {str(row["provider"]) for row in catalog.rows("prices")}
             if words.provider not in sellers:
                 raise UnknownName("provider", words.provider, sellers, "see: footprint catalog prices")
+        self._check_grid()
         self.place = self._place()
+
+    def _check_grid(self) -> None:
+        source = self.words.grid
+        if source is not None and source not in grid.SOURCES:
+            raise UnknownName("grid", source, grid.SOURCES, "the order of preference is " + ", ".join(grid.SOURCES))
 
     def build(self, accelerators: Sequence[Accelerator]) -> Site:
         zone = self.place.zone if self.place else grid.WORLD
@@ -164,6 +170,10 @@ class _Builder:
         found, value = grid.intensity(self.place, self.words.year, self.words.grid, self.catalog)
         value, note = self._with_alternative(value, f"{found.name} {found.year}, {found.basis}, {found.scope}")
         self._tell("location_intensity_g_per_kwh", value, "catalog", found.source, note)
+        if self.words.year is not None and self.words.year != found.year:
+            self.notes.append(
+                f"{found.source} has no {self.words.year} intensity for {found.zone}: {found.year} is used"
+            )
         if found.basis.startswith("direct"):
             self.notes.append(
                 f"{found.source} states direct factors ({found.basis}) without the upstream part of lifecycle ones; "

@@ -254,7 +254,7 @@ class Catalog:
     def _digest(self) -> str:
         digest = hashlib.sha256()
         for folder in (self.shipped, *([self.override] if self.override else [])):
-            for path in sorted(folder.glob("*.csv")):
+            for path in sorted(p for p in folder.glob("*.csv") if p.is_file()):
                 content = path.read_bytes()
                 digest.update(f"{path.name}:{len(content)}:".encode())
                 digest.update(content)

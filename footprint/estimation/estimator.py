@@ -294,6 +294,6 @@ def _sensitivities(plans: list[Plan], sites: list[Site]) -> tuple[Sensitivity, .
         if not getattr(values, "ndim", 0):
             continue
         for i, name in enumerate(names):
-            low, high = (float(values[2 * i + 1 + end] / values[0]) for end in (0, 1))
+            low, high = (float(values[2 * i + 1 + end] / values[0]) if values[0] else 1.0 for end in (0, 1))
             rows.append(Sensitivity(name, output, low, high))
     return tuple(sorted(rows, key=lambda r: -abs(r.output_at_high_ratio - r.output_at_low_ratio)))

@@ -79,6 +79,8 @@ def _parse(path: Path) -> Mapping[str, Any]:
         raise InputError("config", str(path), "cannot be read", "give the path of a config.json") from error
     except UnicodeDecodeError as error:
         raise InputError("config", str(path), "is not UTF-8 text", "give the path of a config.json") from error
+    except RecursionError as error:
+        raise InputError("config", str(path), "is nested too deeply", "give the config.json of a model") from error
     except json.JSONDecodeError as error:
         raise InputError(
             "config", str(path), f"is not JSON at line {error.lineno}: {error.msg}", "repair the file"

@@ -17,6 +17,7 @@ from footprint.estimation.stage_plan import Model, Spec, StageBuilder, of_shape,
 from footprint.values import Assumption, Plan, Published, Range, Stage
 
 UNNAMED = "plan"
+FIRST_YEAR, LAST_YEAR = 2000, 2100
 COMMON_WORDS = ("accelerator", "count", "precision", "optimizer")
 """Words of a plan that hold for all of its stages."""
 
@@ -124,7 +125,10 @@ class _Builder:
     def _year(self) -> int | None:
         """When it trains: as said, else when the preset was released, else now (None)."""
         if "year" in self.words:
-            return read.whole("year", self.words["year"])
+            year = read.whole("year", self.words["year"])
+            if not FIRST_YEAR <= year <= LAST_YEAR:
+                raise InputError("year", year, f"is outside {FIRST_YEAR} to {LAST_YEAR}", "give the year of training")
+            return year
         released = self.preset["released"] if self.preset else None
         return int(str(released)[:4]) if released else None
 
@@ -242,6 +246,8 @@ class _Builder:
         """In the order of the preset: the run that covers its stages first."""
         wanted = str(self.preset["run_ids"] or "").split(";") if self.preset else []
         runs = {str(row["id"]): row for row in self.catalog.rows("runs")} if any(wanted) else {}
+        if {"accelerator", "tokens", "flop", "precision"} & set(self.words):
+            return []  # another run than theirs: nothing to hold it against
         return [published_run(runs[name]) for name in wanted if name in runs]
 
 

@@ -38,6 +38,10 @@ def stage_power(
         "tdp_w": (Range.exactly(accelerator.tdp_w), "catalog", accelerator.source, accelerator.provenance),
     }
     values |= {name: (settings[name], "given", "user", "") for name in values if name in settings}
+    idle, most = values["idle_node_w"][0], values["max_node_w"][0]
+    if idle.high > most.low:
+        bound = f"must stay below max_node_w ({most.low:g})"
+        raise InputError("idle_node_w", f"{idle.high:g}", bound, "give both watts of one node, per accelerator")
     ledger = [Assumption(f"{stage.name}.{name}", *told) for name, told in values.items()]
     return Power(**{name: told[0] for name, told in values.items()}), ledger
 

@@ -33,6 +33,11 @@ WORDS = (
     "reward_params", "value_params", "samples_per_prompt", "inner_epochs", "kept_share", "params", "active_params",
     "config", "node",
 )  # fmt: skip
+KINDS_BY_METHOD = {
+    "dpo": "preference", "ipo": "preference", "kto": "preference", "orpo": "preference", "simpo": "preference",
+    "ppo": "rl", "grpo": "rl", "rlhf": "rl", "qlora": "lora", "finetune": "sft",
+}  # fmt: skip
+"""What people call a stage, by the kind that it is."""
 TOLD = (
     "tokens", "seq_len", "repeats", "count", "optimizer", "reference_passes", "teacher_params", "reward_params",
     "value_params", "samples_per_prompt", "inner_epochs", "kept_share",
@@ -151,7 +156,7 @@ class StageBuilder:
         for word in TOLD:
             if word not in spec.words:
                 continue
-            value = spec.words[word] if word == "optimizer" else Range(*read_range(spec.words[word], word))
+            value = spec.words[word] if word == "optimizer" else _plain_range(word, spec.words[word])
             preset = word in spec.preset_words
             origin, source = ("catalog", spec.source) if preset else ("given", "user")
             self._tell(f"{stage.name}.{word}", value, origin, source, spec.note if preset else "")
@@ -255,9 +260,14 @@ def _kind_and_name(words: Mapping[str, Any]) -> tuple[str, str]:
         if word not in WORDS:
             raise UnknownName("stage word", word, WORDS, "known: " + ", ".join(WORDS))
     kind = read.name("kind", words.get("kind", "pretrain"))
+    kind = KINDS_BY_METHOD.get(kind.lower(), kind)
     if kind not in STAGE_KINDS:
         raise UnknownName("kind", kind, STAGE_KINDS, "known: " + ", ".join(STAGE_KINDS))
     return kind, read.name("name", words.get("name", kind))
+
+
+def _plain_range(word: str, value: Any) -> Range:
+    return value if isinstance(value, Range) else Range(*read_range(value, word))
 
 
 def _range(words: Mapping[str, Any], word: str) -> Range | None:

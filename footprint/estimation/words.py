@@ -99,7 +99,10 @@ def whole(field: str, value: Any) -> int:
 
 def ranged(field: str, value: Any) -> Range:
     """A range within what its field can be: shares up to 1, PUE from 1, nothing below zero."""
-    low, mid, high = read_range(value, field)
+    if isinstance(value, Range):
+        low, mid, high = value.low, value.mid, value.high
+    else:
+        low, mid, high = read_range(value, field)
     floor, ceiling = bounds(field)
     if low < floor or (low == floor == 0 and _must_be_positive(field)):
         bound = "above" if floor == 0 else "at least"
@@ -172,8 +175,10 @@ def read_plan_file(path: Path) -> dict[str, Any]:
         place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "its encoding"
         problem = getattr(error, "problem", None) or "not text"
         raise InputError("plan", str(path), f"is not YAML at {place} ({problem})", "correct that line") from error
+    except RecursionError as error:
+        raise InputError("plan", str(path), "is nested too deeply", "write plain words") from error
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
-        raise InputError("plan", str(path), "holds no words", "write lines such as `tokens: 2T`")
+        raise InputError("plan", str(path), "is not a mapping of words", "write lines such as `tokens: 2T`")
     if "set" in content:
         content["settings"] = content.pop("set")
     for name in ("settings",):

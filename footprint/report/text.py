@@ -58,7 +58,7 @@ def text(footprint: Footprint, width: int | None = None, color: bool = False) ->
     items: list[RenderableType] = [heading(title(footprint)), *_subtitle(footprint), Text()]
     if footprint.parts:
         items += [_members(footprint), Text()]
-    items += [_run(footprint), Text(), _by_convention(footprint), Text(), _once(footprint), Text()]
+    items += [_run(footprint), Text(), *_stages(footprint), _by_convention(footprint), Text(), _once(footprint), Text()]
     items += [*_stated(footprint), *_drivers(footprint), Text()]
     body = render(items, width, color)
     room = max(4, SCREEN_LINES - body.count("\n") - 2)
@@ -87,6 +87,21 @@ def _members(footprint: Footprint) -> RenderableType:
     return grid(Table(columns, tuple(rows)))
 
 
+def _stages(footprint: Footprint) -> list[RenderableType]:
+    """A row a stage, where there are several."""
+    lines = footprint.usage.lines
+    if len(lines) < 2 or footprint.parts:
+        return []
+    fields = ("accelerator_hours", "it_energy_kwh", "mfu")
+    rows: list[tuple[Cell, ...]] = [
+        (plain(line.name), line.accelerator, *(show_range(f, getattr(line, f), bounds=False) for f in fields))
+        for line in lines[:MAX_MEMBERS]
+    ]
+    if len(lines) > MAX_MEMBERS:
+        rows.append((f"and {len(lines) - MAX_MEMBERS} more", "", "", "", ""))
+    return [grid(Table(("stage", "accelerator", "hours", "IT energy", "MFU"), tuple(rows))), Text()]
+
+
 def _run(footprint: Footprint) -> RenderableType:
     usage = footprint.usage
     counts = {line.accelerator_count for line in usage.lines}
@@ -109,6 +124,8 @@ def _by_convention(footprint: Footprint) -> RenderableType:
     for field in _CONVENTION_FIELDS:
         pair = [values[field, convention] for convention in ("facility", "model-card")]
         label = _SHORT.get(field, pair[0].label)
+        if field == "operational_market_kgco2e" and pair[0].value is not None:
+            label += " (claimed)"
         rows.append((label, *(show_range(field, entry.value) for entry in pair)))
     return grid(Table(("by convention", "facility", "model-card"), tuple(rows)))
 

@@ -181,7 +181,7 @@ def hardware(footprint: Footprint) -> str:
         kinds.setdefault(line.accelerator, set()).add(line.accelerator_count or 0)
     words = []
     for kind, counts in kinds.items():
-        known = sorted(c for c in counts if c)
+        known = [] if 0 in counts and footprint.parts else sorted(c for c in counts if c)
         words.append(f"{_span(known)} × {plain(kind)}" if known else plain(kind))
     return ", ".join(words)
 

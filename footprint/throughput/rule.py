@@ -80,7 +80,7 @@ def reference_peak(accelerator: Accelerator) -> tuple[str, float]:
     """The 16-bit dense peak that measured MFU is stated over: BF16, else FP16, else FP32."""
     peaks = dict(accelerator.peak_flop_per_s)
     for precision in ("bf16", "fp16", "fp32"):
-        if precision in peaks:
+        if peaks.get(precision):
             return precision, peaks[precision]
     raise InputError("accelerator", accelerator.id, "has no known dense peak", "add its row with --data DIR")
 
@@ -94,7 +94,7 @@ def peak_flop_per_s(accelerator: Accelerator, precision: str) -> float:
         When the device has no such peak.
     """
     peaks = dict(accelerator.peak_flop_per_s)
-    if precision not in peaks:
+    if not peaks.get(precision):
         raise InputError(
             "precision", precision, f"{accelerator.id} has no {precision} peak", f"choose one of {', '.join(peaks)}"
         )
