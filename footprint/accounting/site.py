@@ -135,6 +135,9 @@ class _Builder:
         region = str(self.region["region"]) if self.region else None
         found, ledger = hardware_rates(accelerator, self.words.settings, provider, region, self.catalog)
         self.ledger += ledger
+        if found.on_demand_usd_per_h is None:
+            seller = f" at {provider}" if provider else ""
+            self.notes.append(f"no list price of {accelerator.id}{seller} is known: the rental bill is not known")
         return found
 
     def _place(self) -> grid.Place | None:
