@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
 from footprint.cli import output
 from footprint.cli.estimate import Subject
 from footprint.cli.words import RUN_WORDS, SITE_WORDS, Data, Out, takes_words
+
+WIDEST = 100
+"""Columns beyond which prose is tiring to read."""
 
 
 @takes_words(RUN_WORDS, SITE_WORDS)
@@ -22,4 +26,5 @@ def explain(words: dict[str, Any], subject: Subject = None, data: Data = None, o
     from footprint.report import explain as report
 
     result = doors.estimate(subject, data=data, **words)
-    output.write(report.explain(result, doors.neighbours(result, data=data)), out)
+    width = min(WIDEST, shutil.get_terminal_size().columns)
+    output.write(report.explain(result, doors.neighbours(result, data=data), width), out)
