@@ -819,12 +819,27 @@ def test_made_tokens_do_not_lower_the_sci_of_trained_ones() -> None:
 def test_every_given_word_stands_in_the_ledger() -> None:
     told = {a.field: a for a in staged({"tokens": "1T", "seq_len": 2048, "optimizer": "lion"}, count=64).ledger}
     given = {name for name, a in told.items() if a.origin == "given"}
-    assert {"pretrain.tokens", "pretrain.seq_len", "pretrain.optimizer", "pretrain.count"} <= given
+    words = ("tokens", "seq_len", "optimizer", "count", "accelerator")
+    assert {f"pretrain.{word}" for word in words} <= given
 
 
 def test_hours_that_are_known_leave_no_modelled_mfu_in_the_ledger() -> None:
     told = {a.field for a in estimate(accelerator_hours="1M").ledger}
+    assert not [field for field in told if field.endswith("mfu")]
+
+
+def test_what_shares_out_known_hours_stands_in_the_ledger_under_its_own_name() -> None:
+    told = {a.field: a for a in footprint.estimate("llama-3.1-405b", reported=True).ledger}
     assert "pretrain.mfu" not in told
+    assert told["pretrain.modelled_mfu"].origin == "modelled"
+    assert "share out the known hours" in told["long-context.modelled_mfu"].note
+
+
+def test_the_reference_model_of_a_preference_round_is_told_as_assumed() -> None:
+    told = {a.field: a for a in staged({"kind": "dpo", "tokens": "1B"}).ledger}
+    assert told["preference.reference_passes"].origin == "default"
+    given = {a.field: a for a in staged({"kind": "dpo", "tokens": "1B", "reference_passes": 0}).ledger}
+    assert given["preference.reference_passes"].origin == "given"
 
 
 SWEPT = {

@@ -86,7 +86,7 @@ class _Builder:
     def draft(self) -> Draft:
         site_words = self._site_words()
         published = self._published()
-        hours = self._hours(published)
+        hours, specs = self._hours(published), self._specs()
         builder = StageBuilder(
             catalog=self.catalog,
             model=self.model,
@@ -96,9 +96,10 @@ class _Builder:
             node=read.name("node", self.words["node"]) if "node" in self.words else None,
             provider=site_words.provider,
             hours_known=hours is not None,
+            hours_shared=hours is not None and len(specs) > 1,
             is_preset=self.preset is not None,
         )
-        stages = tuple(builder.stage(spec) for spec in self._specs())
+        stages = tuple(builder.stage(spec) for spec in specs)
         self.ledger += builder.ledger
         self.notes += builder.notes
         if len({s.name for s in stages}) < len(stages):

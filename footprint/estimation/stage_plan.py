@@ -24,6 +24,11 @@ CHINCHILLA_FLOP_RATIO = 120.0
 USUAL_OPTIMIZER = "adamw"
 """The leanest layout of Adam in mixed precision, so that only what certainly cannot fit is refused."""
 
+DECODING = ("rl", "synthetic")
+"""Kinds that generate token by token."""
+REFERENCED = ("preference", "rl")
+"""Kinds that run a frozen reference model beside the policy."""
+
 Model = tuple[Architecture | None, Range | None, Range | None]
 """Architecture, parameters, active parameters: each None where unknown."""
 
@@ -39,10 +44,13 @@ KINDS_BY_METHOD = {
 }  # fmt: skip
 """What people call a stage, by the kind that it is."""
 TOLD = (
-    "tokens", "seq_len", "repeats", "count", "optimizer", "reference_passes", "teacher_params", "reward_params",
-    "value_params", "samples_per_prompt", "inner_epochs", "kept_share",
+    "accelerator", "precision", "accelerator_hours", "tokens", "seq_len", "repeats", "count", "optimizer",
+    "reference_passes", "teacher_params", "reward_params", "value_params", "samples_per_prompt", "inner_epochs",
+    "kept_share",
 )  # fmt: skip
 """Words that go into the ledger as they stand."""
+NAMES = ("accelerator", "precision", "optimizer")
+"""Those of them that are text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +108,7 @@ class StageBuilder:
     node: str | None
     provider: str | None
     hours_known: bool
+    hours_shared: bool
     is_preset: bool
     ledger: list[Assumption] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -134,7 +143,7 @@ class StageBuilder:
             accelerator_hours=_range(words, "accelerator_hours"),
             optimizer=self._optimizer(name, words),
             reference_passes_count=read.quantity(
-                "reference_passes", words.get("reference_passes", float(kind in ("preference", "rl"))), 0.0
+                "reference_passes", words.get("reference_passes", float(kind in REFERENCED)), 0.0
             ),
             teacher_params=_range(words, "teacher_params"),
             reward_params=_range(words, "reward_params"),
@@ -153,17 +162,21 @@ class StageBuilder:
         self.ledger.append(Assumption(name, value, origin, source, note))
 
     def _tell_words(self, stage: Stage, spec: Spec) -> None:
-        for word in TOLD:
-            if word not in spec.words:
-                continue
-            value = spec.words[word] if word == "optimizer" else _plain_range(word, spec.words[word])
+        told: dict[str, Range | str] = {
+            word: str(spec.words[word]) if word in NAMES else _plain_range(word, spec.words[word])
+            for word in TOLD
+            if word in spec.words
+        }
+        if stage.training_flop is not None:
+            told["flop"] = stage.training_flop
+        for word, value in told.items():
             preset = word in spec.preset_words
             origin, source = ("catalog", spec.source) if preset else ("given", "user")
-            self._tell(f"{stage.name}.{word}", value, origin, source, spec.note if preset else "")
-        if stage.training_flop is not None:
-            preset = "flop" in spec.preset_words
-            origin, source = ("catalog", spec.source) if preset else ("given", "user")
-            self._tell(f"{stage.name}.training_flop", stage.training_flop, origin, source, spec.note if preset else "")
+            name = "training_flop" if word == "flop" else word
+            self._tell(f"{stage.name}.{name}", value, origin, source, spec.note if preset else "")
+        if stage.kind in REFERENCED and "reference_passes" not in spec.words:
+            passes = Range.exactly(stage.reference_passes_count)
+            self._tell(f"{stage.name}.reference_passes", passes, "default", "arXiv 2305.18290", "one reference model")
 
     def _model(self, words: Mapping[str, Any]) -> Model:
         own = stage_model(words)
@@ -222,7 +235,7 @@ class StageBuilder:
         _, predicted = rule.predict(accelerator, stage.precision, active, moe, self.year, self.catalog)
         hours_known = self.hours_known or stage.accelerator_hours is not None
         unused = {"mfu", "generation_mfu"} if hours_known else set()
-        unused |= set() if stage.kind in ("rl", "synthetic") else {"generation_mfu"}
+        unused |= set() if stage.kind in DECODING else {"generation_mfu"}
         values: dict[str, Range] = {}
         for name in ("mfu", "goodput", "generation_mfu"):
             if name in words or name in self.settings:
@@ -230,7 +243,10 @@ class StageBuilder:
                 self._tell(f"{stage.name}.{name}", values[name], "given", "user")
             else:
                 values[name] = getattr(predicted, name)
-                if name not in unused:
+                if name in unused and self.hours_shared and (name == "mfu" or stage.kind in DECODING):
+                    note = "used only to share out the known hours over the stages"
+                    self._tell(f"{stage.name}.modelled_{name}", values[name], "modelled", "throughput_rule.csv", note)
+                elif name not in unused:
                     self._tell(f"{stage.name}.{name}", values[name], "modelled", "throughput_rule.csv", predicted.note)
         if not predicted.is_measured and "mfu" not in unused and "mfu" not in words and "mfu" not in self.settings:
             self.notes.append(predicted.note)
