@@ -24,6 +24,7 @@ benchmark: .venv/.installed
 
 calibrate: .venv/.installed
 	$(BIN)/python -m footprint.throughput.calibrate --write data/throughput_rule.csv
+	$(BIN)/python -m footprint.estimation.power_calibration --write data/power_rule.csv
 
 .venv/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv

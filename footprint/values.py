@@ -167,7 +167,9 @@ class Power:
     tdp_w: Range
     idle_node_w: Range
     max_node_w: Range
-    training_load_share: Range
+    training_load_share: Range | None  # None: it follows from the MFU
+    half_load_mfu: Range
+    generation_load_share: Range
     stalled_load_share: Range
     network_w: Range
 

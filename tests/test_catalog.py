@@ -153,7 +153,7 @@ def test_a_facility_is_the_fleets_row_nearest_in_year_and_not_after_it(catalog: 
 
 def test_constants_optimizers_and_sources_by_id(catalog: Catalog) -> None:
     assert catalog.constant("lifetime_h") == Range(26_280, 43_800, 52_560)
-    assert "5th" in str(catalog.constant_row("training_load_share")["note"])
+    assert "5th" in str(catalog.constant_row("operator_pue_ratio")["note"])
     assert catalog.optimizer("adamw")["states_bytes"] == 12
     assert "ODbL" in str(catalog.source("electricitymaps_yearly")["licence"])
     for call, match in (

@@ -209,26 +209,6 @@ def test_embodied_ranges_are_die_only_vendor_and_parametric(catalog: Catalog) ->
             assert device.embodied_kgco2e.low == pytest.approx(device.embodied_kgco2e.mid * die, rel=2e-3)
 
 
-def test_the_training_load_of_constants_follows_from_power_and_nodes(catalog: Catalog) -> None:
-    node = catalog.node("hgx-h100-8x")
-    gpt3 = next(row for row in catalog.rows("power") if row["workload"] == "MLPerf GPT-3 175B v4.0")
-    load = (float(gpt3["mean_w"] or 0) - node.idle_w) / (node.max_w - node.idle_w)
-    share = catalog.constant("training_load_share")
-    assert load == pytest.approx((6850 - 1900) / (10200 - 1900))
-    assert share.low <= load <= share.high
-    loads = []
-    for row in catalog.rows("power"):
-        full = not re.search(r"x[89] nodes", str(row["system"])) and "under-used" not in str(row["note"])
-        if row["scope"] == "node" and row["mean_w"] and full and "DC output" not in str(row["measurement"]):
-            node = catalog.node("hgx-b200-8x" if row["accelerator"] == "b200-sxm-180gb" else "hgx-h100-8x")
-            loads.append((float(row["mean_w"]) - node.idle_w) / (node.max_w - node.idle_w))
-    loads.sort()
-    assert len(loads) == 11
-    assert loads[5] == pytest.approx(share.mid, abs=5e-4)
-    assert loads[0] <= share.low <= loads[1]
-    assert loads[-2] <= share.high <= loads[-1]
-
-
 def test_adamw_takes_eighteen_bytes_and_zero_sixteen(catalog: Catalog) -> None:
     total = {
         name: sum(float(catalog.optimizer(name)[f"{part}_bytes"] or 0) for part in ("weights", "gradients", "states"))

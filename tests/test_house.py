@@ -72,7 +72,7 @@ KNOWN_CIRCLES: dict[str, str] = {}
 
 NETWORK = ("socket", "ssl", "http", "urllib", "ftplib", "smtplib", "requests", "httpx", "aiohttp", "urllib3")
 LOG_SETUP = ("basicConfig", "dictConfig", "fileConfig", "addHandler", "setLevel")
-PRINTERS = ("cli", "throughput.calibrate")  # the second is a command: it prints its table
+PRINTERS = ("cli", "throughput.calibrate", "estimation.power_calibration")  # the latter print their tables
 
 MOST_FILE_LINES, MOST_FUNCTION_LINES = 400, 60
 LONG_FILES = {
@@ -85,6 +85,10 @@ DECIMALS = {
     ("accounting/grid.py", "0.05"): "the percentiles that a Range holds",
     ("accounting/grid.py", "0.95"): "the percentiles that a Range holds",
     ("catalog/lookups.py", "0.15"): "named: how far a driver's memory may be from the data sheet's",
+    ("estimation/power_calibration.py", "0.02"): "named: no load below can be told from idle",
+    ("estimation/power_calibration.py", "0.05"): "the percentiles that a Range holds, named",
+    ("estimation/power_calibration.py", "0.95"): "the percentiles that a Range holds, named",
+    ("estimation/power_calibration.py", "0.98"): "named: no load above can be told from the maximum",
     ("report/wording.py", "0.01"): "named: below it a share is next to nothing",
     ("throughput/calibrate.py", "0.05"): "the percentiles that a Range holds, and a named floor of residuals",
     ("throughput/calibrate.py", "0.95"): "the percentiles that a Range holds",

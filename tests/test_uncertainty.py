@@ -30,7 +30,9 @@ POWER = Power(
     tdp_w=Range.exactly(700.0),
     idle_node_w=Range(200.0, 237.0, 250.0),
     max_node_w=Range.exactly(1275.0),
-    training_load_share=Range(0.594, 0.627, 0.707),
+    training_load_share=None,
+    half_load_mfu=Range(0.118, 0.198, 0.383),
+    generation_load_share=Range.exactly(0.6),
     stalled_load_share=Range(0.0, 0.3, 0.6),
     network_w=Range(20.0, 45.0, 90.0),
 )
@@ -69,7 +71,7 @@ def test_a_range_that_touches_zero_never_falls_below_it() -> None:
     assert np.quantile(drawn[1:], 0.95) == pytest.approx(1.8, rel=5e-3)
 
 
-@pytest.mark.parametrize("field", ["mfu", "goodput", "training_load_share", "fleet_utilization", "generation_mfu"])
+@pytest.mark.parametrize("field", ["mfu", "goodput", "stalled_load_share", "fleet_utilization", "generation_mfu"])
 def test_shares_never_exceed_one(field: str) -> None:
     drawn = draws(field, Range(0.3, 0.9, 1.0))
     assert isinstance(drawn, np.ndarray)

@@ -53,6 +53,7 @@ TABLES: Mapping[str, Key] = MappingProxyType(
         "flop_conventions": ("id",),
         "mlperf": ("id",),
         "power": ("id",),
+        "power_rule": ("id",),
         "sources": ("id",),
     }
 )

@@ -12,6 +12,7 @@ from footprint.catalog import Catalog
 from footprint.derivation import Derivation, Plain, mid
 from footprint.errors import InputError
 from footprint.estimation.plan import Draft
+from footprint.estimation.power import GENERATING, accelerator_power_w
 from footprint.estimation.stages import UPDATING, Work, check_memory, work
 from footprint.formulas import energy
 from footprint.uncertainty import draw, one_at_a_time, summarise_record
@@ -155,6 +156,7 @@ def _line(stage: Stage, done: Work | None, known_hours: Quantity, calculate: Cal
     if power is None:
         raise InputError("power", stage.name, "is missing", "build stages with estimation.plan")
     mfu: Quantity = None
+    known_mfu: Quantity = None
     if hours is None:
         if done is None:
             raise InputError("tokens", None, f"is missing for stage {stage.name}", "give --tokens or --flop")
@@ -168,15 +170,8 @@ def _line(stage: Stage, done: Work | None, known_hours: Quantity, calculate: Cal
             peak_flop_per_s=stage.peak_flop_per_s,
         )
         _check_possible(stage, hours, implied)
-        mfu = implied if stage.kind not in ("synthetic", "rl") else None
-    load = calculate(
-        energy.load_share, part=part, goodput=stage.goodput, training_load_share=power.training_load_share,
-        stalled_load_share=power.stalled_load_share,
-    )  # fmt: skip
-    watts = calculate(
-        energy.accelerator_power_w, part=part, idle_node_w=power.idle_node_w, max_node_w=power.max_node_w,
-        load_share=load, network_w=power.network_w,
-    )  # fmt: skip
+        mfu = known_mfu = implied if stage.kind not in GENERATING else None
+    watts = accelerator_power_w(stage, power, done, known_mfu, calculate, part)
     return UsageLine(
         name=stage.name,
         kind=stage.kind,

@@ -51,6 +51,8 @@ STAGE_SETTINGS = (
     "idle_node_w",
     "max_node_w",
     "training_load_share",
+    "half_load_mfu",
+    "generation_load_share",
     "stalled_load_share",
     "network_w",
 )

@@ -89,6 +89,82 @@ def wall_clock_h(accelerator_hours: Quantity, accelerator_count: Quantity) -> Qu
     return accelerator_hours / accelerator_count
 
 
+def useful_mfu(implied_mfu: Quantity, goodput: Quantity) -> Quantity:
+    """MFU while a run trains, from the MFU over its whole wall-clock: how busy it keeps its accelerators then.
+
+    useful_mfu = implied_mfu / goodput
+
+    Parameters
+    ----------
+    implied_mfu : share of the dense peak over all hours, lost ones included, > 0
+    goodput : useful share of wall-clock, 0 to 1
+
+    References
+    ----------
+    .. [1] Chowdhery et al. 2022, PaLM, arXiv 2204.02311, appendix B (MFU).
+    """
+    return implied_mfu / goodput
+
+
+def training_load_share(mfu: Quantity, half_load_mfu: Quantity) -> Quantity:
+    """Load of a node while it trains, as a share of the way from idle to maximum power: busier devices draw more.
+
+    Rises with every gain in MFU, most steeply where devices wait most; never below 0 nor above 1. Leaves out
+    what MFU does not see: cooling of the node, and work bound by memory, which draws more than its MFU tells.
+
+    training_load_share = mfu / (mfu + half_load_mfu)
+
+    Parameters
+    ----------
+    mfu : share of the dense peak of the precision in use while training, > 0; measured between 0.16 and 0.40
+    half_load_mfu : the MFU at which a node draws halfway between idle and maximum, > 0
+
+    References
+    ----------
+    .. [1] MLCommons Training v4.0 and v4.1 power logs, fitted in footprint.estimation.power_calibration.
+    """
+    return mfu / (mfu + half_load_mfu)
+
+
+def generating_share(
+    dense_flop: Quantity, generation_flop: Quantity, mfu: Quantity, generation_mfu: Quantity
+) -> Quantity:
+    """Share of a stage's busy time in which it generates token by token.
+
+    generating_share = generation_flop / generation_mfu / (dense_flop / mfu + generation_flop / generation_mfu)
+
+    Parameters
+    ----------
+    dense_flop, generation_flop : FLOP, >= 0, not both 0
+    mfu, generation_mfu : share of the dense peak that each reaches, > 0
+
+    References
+    ----------
+    .. [1] Time is work over rate; the two kinds of work run one after the other.
+    """
+    return generation_flop / generation_mfu / (dense_flop / mfu + generation_flop / generation_mfu)
+
+
+def mixed_load_share(
+    generating_share: Quantity, training_load_share: Quantity, generation_load_share: Quantity
+) -> Quantity:
+    """Load of a node over a stage that generates as well as trains, as a share of the way from idle to maximum.
+
+    Generation is bound by memory: it draws much at a small MFU, so it has a measured load of its own.
+
+    mixed_load_share = (1 - generating_share) * training_load_share + generating_share * generation_load_share
+
+    Parameters
+    ----------
+    generating_share, training_load_share, generation_load_share : shares, 0 to 1
+
+    References
+    ----------
+    .. [1] MLCommons Inference v5.1 wall power of 8x B200 nodes, language models.
+    """
+    return (1 - generating_share) * training_load_share + generating_share * generation_load_share
+
+
 def load_share(goodput: Quantity, training_load_share: Quantity, stalled_load_share: Quantity) -> Quantity:
     """Mean load of a node over a run, as a share of the way from idle to maximum power.
 
@@ -98,7 +174,8 @@ def load_share(goodput: Quantity, training_load_share: Quantity, stalled_load_sh
 
     Parameters
     ----------
-    goodput, training_load_share, stalled_load_share : shares, 0 to 1
+    goodput, stalled_load_share : shares, 0 to 1
+    training_load_share : share, 0 to 1; the mixed load of a stage that also generates
 
     References
     ----------
