@@ -132,6 +132,7 @@ class Accelerator:
     peak_flop_per_s: tuple[tuple[str, float], ...]  # dense, by precision
     idle_w: float | None = None
     link_gb_per_s: float | None = None
+    link_domain_count: int | None = None  # devices that the link joins, where more than a node's
     memory_bandwidth_gb_per_s: float | None = None
     embodied_kgco2e: Range | None = None
     launch_price_usd: float | None = None
@@ -175,6 +176,26 @@ class Power:
 
 
 @dataclass(frozen=True, slots=True)
+class Layout:
+    """How a model is spread over devices, and what a step spends its time on."""
+
+    tensor: int
+    pipeline: int
+    context: int
+    expert: int
+    data: int
+    zero_stage: int
+    micro_batch: int  # sequences
+    micro_batches: int  # of a replica in a step
+    chunks: int  # groups of layers that a pipeline stage interleaves
+    recomputed_share: float  # of the layers
+    memory_gb: float
+    fits: bool
+    step_s: float
+    time_shares: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Stage:
     """One stage of a training plan. What is None is filled by `estimation.plan` and told in the ledger."""
 
@@ -195,6 +216,9 @@ class Stage:
     mfu: Range | None = None
     goodput: Range | None = None
     generation_mfu: Range | None = None
+    steady_mfu: Range | None = None
+    batch_tokens: float | None = None
+    layout: Layout | None = None
     optimizer: str = "adamw"
     reference_passes_count: float = 0.0
     teacher_params: Range | None = None

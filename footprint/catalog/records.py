@@ -44,6 +44,7 @@ def accelerator_of(row: Row) -> Accelerator:
         peak_flop_per_s=tuple((p, float(round(peak * FLOP_PER_TFLOP))) for p, peak in peaks if peak is not None),
         idle_w=number(row, "idle_w"),
         link_gb_per_s=number(row, "link_gb_per_s"),
+        link_domain_count=None if row["link_domain_count"] is None else int(row["link_domain_count"]),
         memory_bandwidth_gb_per_s=number(row, "memory_bandwidth_gb_per_s"),
         embodied_kgco2e=None if low is None or mid is None or high is None else Range(low, mid, high),
         launch_price_usd=number(row, "launch_price_usd"),

@@ -49,6 +49,8 @@ TABLES: Mapping[str, Key] = MappingProxyType(
         "scores": ("model_id", "benchmark", "setting"),
         "throughput": ("id",),
         "throughput_rule": ("id",),
+        "throughput_priors": ("id",),
+        "ceilings": ("id",),
         "fit_exclusions": ("id",),
         "flop_conventions": ("id",),
         "mlperf": ("id",),

@@ -31,6 +31,9 @@ RUN_WORDS: dict[str, Any] = {
     "count": Annotated[Text, _option("How many accelerators.", _RUN, "N")],
     "precision": Annotated[Text, _option("Such as bf16 or fp8.", _RUN, "NAME")],
     "optimizer": Annotated[Text, _option("Such as adamw.", _RUN, "NAME")],
+    "batch_tokens": Annotated[Text, _option("Tokens per optimizer step, such as 4M.", _RUN, "N")],
+    "layout": Annotated[Text, _option("Fix parts of the layout: tp=8,pp=16,recompute=none.", _RUN, "PARTS")],
+    "framework": Annotated[Text, _option("What trains it, such as megatron-lm or torchtitan.", _RUN, "NAME")],
     "accelerator_hours": Annotated[Text, _option("Known hours, such as 30.84M.", _RUN, "N")],
     "flop": Annotated[Text, _option("Known training FLOP, such as 2.1e25.", _RUN, "N")],
     "reported": Annotated[

@@ -15,8 +15,11 @@ from footprint.estimation import architecture as shape
 from footprint.estimation.estimator import plan_usage
 from footprint.estimation.plan import drafts
 from footprint.estimation.stages import check_memory
-from footprint.throughput import rule
-from footprint.throughput.calibrate import Unseen, without_each_organization
+from footprint.throughput.measured import batches_of_runs
+from footprint.throughput.peaks import generation_of, reference_peak
+from footprint.throughput.rule import rule_of
+from footprint.throughput.steady import MATURE_SOFTWARE
+from footprint.throughput.whole_run import Unseen, run_layer, without_each
 from footprint.uncertainty import draw, summarise
 from footprint.values import Architecture, Backtest, BacktestGroup, BacktestRow, Range
 from footprint.version import __version__
@@ -33,7 +36,9 @@ def run_backtest(catalog: Catalog) -> Backtest:
 
     The range of each run's MFU is set by the other organizations: its own runs take no part in it.
     """
-    unseen = without_each_organization(catalog)
+    usable = catalog.constant("usable_memory_share").mid
+    unseen = without_each(run_layer(catalog, rule_of(catalog).steady(), usable))
+    batches = batches_of_runs(catalog)
     rows: list[BacktestRow] = []
     skipped: list[tuple[str, str]] = []
     excluded = {str(r["id"]): str(r["reason"]) for r in catalog.rows("fit_exclusions")}
@@ -45,7 +50,7 @@ def run_backtest(catalog: Catalog) -> Backtest:
             skipped.append((str(row["id"]), reason))
             continue
         try:
-            hours = _estimated_hours(row, unseen.get(str(row["organization"]), unseen[""]), catalog)
+            hours = _estimated_hours(row, unseen.get(str(row["organization"]), unseen[""]), batches, catalog)
         except InputError as error:
             skipped.append((str(row["id"]), str(error)))
             continue
@@ -81,7 +86,7 @@ def _cannot(row: Row) -> str:
     return ""
 
 
-def _estimated_hours(row: Row, unseen: Unseen, catalog: Catalog) -> Range:
+def _estimated_hours(row: Row, unseen: Unseen, batches: Mapping[str, float], catalog: Catalog) -> Range:
     """Hours from the run's own facts and the rule as fitted without its organization."""
     device = catalog.accelerator(str(row["accelerator"]))
     precision = str(row["precision"])
@@ -89,10 +94,14 @@ def _estimated_hours(row: Row, unseen: Unseen, catalog: Catalog) -> Range:
         "kind": "sft" if row["stage"] == "finetune" else "pretrain",
         "tokens": row["tokens"],
         "accelerator": device.id,
-        "precision": precision if precision in dict(device.peak_flop_per_s) else rule.reference_peak(device)[0],
+        "precision": precision if precision in dict(device.peak_flop_per_s) else reference_peak(device)[0],
     }
     if row["accelerator_count"]:
         stage["count"] = row["accelerator_count"]
+    if str(row["id"]) in batches:
+        stage["batch_tokens"] = batches[str(row["id"])]
+    if row["seq_len"]:
+        stage["seq_len"] = row["seq_len"]
     year = int(_float(row["year"]))
     active = min(_float(row["active_params"]), _float(row["params"]))
     words = {"stages": [stage], "year": year, "params": _float(row["params"]), "active_params": active}
@@ -101,9 +110,10 @@ def _estimated_hours(row: Row, unseen: Unseen, catalog: Catalog) -> Range:
     check_memory((built,), catalog)
     if built.mfu is None:
         raise InputError("mfu", str(row["id"]), "was not predicted", "look at its accelerator")
-    kept = unseen.early_kept_ratio if year < rule.MATURE_SOFTWARE else unseen.kept_ratio
+    kept = unseen.early_kept_ratio if year < MATURE_SOFTWARE else unseen.kept_ratio
     middle = min(1.0, built.mfu.mid * kept)
-    mfu = Range(middle * unseen.run_error.low, middle, max(middle, min(1.0, middle * unseen.run_error.high)))
+    error = unseen.errors.at(active)
+    mfu = Range(middle * error.low, middle, max(middle, min(1.0, middle * error.high)))
     arch = _architecture(row)
     seq_len = int(_float(row["seq_len"])) if arch else None
     fitted = replace(built, architecture=arch, seq_len=seq_len, mfu=mfu)
@@ -123,7 +133,7 @@ def _architecture(row: Row) -> Architecture | None:
 
 
 def _groups(rows: list[BacktestRow], catalog: Catalog) -> tuple[BacktestGroup, ...]:
-    generation = {device.id: rule.generation_of(device) for device in catalog.accelerators()}
+    generation = {device.id: generation_of(device) for device in catalog.accelerators()}
     plain = [row for row in rows if not row.note]
     groups = [_group("all runs", rows), _group("comparable runs", plain)]
     for name, key in (

@@ -18,7 +18,7 @@ from footprint.values import Assumption, Plan, Published, Range, Stage
 
 UNNAMED = "plan"
 FIRST_YEAR, LAST_YEAR = 2000, 2100
-COMMON_WORDS = ("accelerator", "count", "precision", "optimizer")
+COMMON_WORDS = ("accelerator", "count", "precision", "optimizer", "batch_tokens")
 """Words of a plan that hold for all of its stages."""
 
 
@@ -95,6 +95,8 @@ class _Builder:
             year=self.year,
             node=read.name("node", self.words["node"]) if "node" in self.words else None,
             provider=site_words.provider,
+            framework=self.words.get("framework"),
+            layout=self.words.get("layout"),
             hours_known=hours is not None,
             hours_shared=hours is not None and len(specs) > 1,
             is_preset=self.preset is not None,

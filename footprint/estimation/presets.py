@@ -17,6 +17,7 @@ STAGE_COLUMNS = {
     "precision": "precision",
     "accelerator": "accelerator",
     "accelerator_count": "count",
+    "batch_tokens": "batch_tokens",
 }
 """Columns of stages.csv and the words of a plan that they fill."""
 

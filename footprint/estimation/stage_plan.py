@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,8 +13,9 @@ from footprint.estimation import architecture as shape
 from footprint.estimation import words as read
 from footprint.estimation.hf_config import read_config
 from footprint.estimation.power import stage_power
-from footprint.estimation.stages import is_moe
-from footprint.throughput import rule
+from footprint.estimation.reached import Circumstances, assumptions, check_layout, read_layout, setting_of_stage
+from footprint.throughput.peaks import peak_flop_per_s, reference_peak
+from footprint.throughput.rule import Throughput, predict, rule_of
 from footprint.units import read_range
 from footprint.values import STAGE_KINDS, Accelerator, Architecture, Assumption, Range, Stage
 
@@ -29,6 +30,15 @@ DECODING = ("rl", "synthetic")
 REFERENCED = ("preference", "rl")
 """Kinds that run a frozen reference model beside the policy."""
 
+PREDICTED = ("mfu", "goodput", "generation_mfu")
+"""What the throughput model gives a stage, unless it is given."""
+SOURCES: dict[str, Callable[[Throughput], tuple[str, str]]] = {
+    "mfu": lambda found: ("throughput_rule.csv", found.note),
+    "goodput": lambda found: ("constants.csv", "failures, checkpoints at Daly's interval, restarts, evaluation"),
+    "generation_mfu": lambda found: ("constants.csv", "decoding is bound by memory"),
+}
+"""Source and note of each."""
+
 Model = tuple[Architecture | None, Range | None, Range | None]
 """Architecture, parameters, active parameters: each None where unknown."""
 
@@ -36,7 +46,7 @@ WORDS = (
     "name", "kind", "after", "tokens", "seq_len", "repeats", "precision", "accelerator", "count", "flop",
     "accelerator_hours", "mfu", "goodput", "generation_mfu", "optimizer", "reference_passes", "teacher_params",
     "reward_params", "value_params", "samples_per_prompt", "inner_epochs", "kept_share", "params", "active_params",
-    "config", "node",
+    "config", "node", "batch_tokens", "layout", "framework",
 )  # fmt: skip
 KINDS_BY_METHOD = {
     "dpo": "preference", "ipo": "preference", "kto": "preference", "orpo": "preference", "simpo": "preference",
@@ -46,10 +56,10 @@ KINDS_BY_METHOD = {
 TOLD = (
     "accelerator", "precision", "accelerator_hours", "tokens", "seq_len", "repeats", "count", "optimizer",
     "reference_passes", "teacher_params", "reward_params", "value_params", "samples_per_prompt", "inner_epochs",
-    "kept_share",
+    "kept_share", "batch_tokens", "framework",
 )  # fmt: skip
 """Words that go into the ledger as they stand."""
-NAMES = ("accelerator", "precision", "optimizer")
+NAMES = ("accelerator", "precision", "optimizer", "framework")
 """Those of them that are text."""
 
 
@@ -107,6 +117,8 @@ class StageBuilder:
     year: int | None
     node: str | None
     provider: str | None
+    framework: str | None
+    layout: Any
     hours_known: bool
     hours_shared: bool
     is_preset: bool
@@ -141,6 +153,7 @@ class StageBuilder:
             accelerator_count=read.whole("count", words["count"]) if "count" in words else None,
             training_flop=_range(words, "flop"),
             accelerator_hours=_range(words, "accelerator_hours"),
+            batch_tokens=read.quantity("batch_tokens", words["batch_tokens"]) if "batch_tokens" in words else None,
             optimizer=self._optimizer(name, words),
             reference_passes_count=read.quantity(
                 "reference_passes", words.get("reference_passes", float(kind in REFERENCED)), 0.0
@@ -151,7 +164,7 @@ class StageBuilder:
             samples_per_prompt_count=read.quantity("samples_per_prompt", words.get("samples_per_prompt", 1.0), 1.0),
             inner_epochs_count=read.quantity("inner_epochs", words.get("inner_epochs", 1.0), 1.0),
             kept_share=read.ranged("kept_share", words.get("kept_share", 1.0)),
-            peak_flop_per_s=rule.peak_flop_per_s(accelerator, precision),
+            peak_flop_per_s=peak_flop_per_s(accelerator, precision),
         )
         self._tell_words(stage, spec)
         stage = self._with_seq_len(stage)
@@ -195,9 +208,9 @@ class StageBuilder:
         return self.catalog.accelerator(read.name("accelerator", name))
 
     def _precision(self, name: str, words: Mapping[str, Any], accelerator: Accelerator) -> str:
-        reference, _ = rule.reference_peak(accelerator)
+        reference, _ = reference_peak(accelerator)
         precision = read.name("precision", words.get("precision", reference))
-        peak = rule.peak_flop_per_s(accelerator, precision)
+        peak = peak_flop_per_s(accelerator, precision)
         if "precision" not in words:
             self._tell(f"{name}.precision", precision, "default", accelerator.id, "the device's 16-bit precision")
         note = f"{accelerator.name}, {precision}, dense; {accelerator.provenance}"
@@ -230,31 +243,52 @@ class StageBuilder:
             raise InputError("mfu", None, "is given beside accelerator_hours, which imply it", "give one of the two")
 
     def _with_throughput(self, stage: Stage, words: Mapping[str, Any], accelerator: Accelerator) -> Stage:
-        active = stage.active_params.mid if stage.active_params else self._size_from_flop(stage)
-        moe = bool(is_moe(stage.architecture, stage.params, stage.active_params))
-        _, predicted = rule.predict(accelerator, stage.precision, active, moe, self.year, self.catalog)
+        size = stage.active_params.mid if stage.active_params else self._size_from_flop(stage)
+        framework = words.get("framework", self.framework)
+        how = Circumstances(self.year, None if framework is None else read.name("framework", framework))
+        fixed = read_layout(words.get("layout", self.layout) or {})
+        check_layout(stage, fixed)
+        setting, told = setting_of_stage(stage, size, accelerator, how, self.catalog)
+        predicted = predict(setting, accelerator, stage.precision, fixed, self.catalog)
         hours_known = self.hours_known or stage.accelerator_hours is not None
+        given = {name for name in PREDICTED if name in words or name in self.settings}
         unused = {"mfu", "generation_mfu"} if hours_known else set()
         unused |= set() if stage.kind in DECODING else {"generation_mfu"}
+        if "mfu" not in given | unused:
+            self._tell_layout(stage, fixed, told, predicted)
         values: dict[str, Range] = {}
-        for name in ("mfu", "goodput", "generation_mfu"):
-            if name in words or name in self.settings:
+        for name in PREDICTED:
+            if name in given:
                 values[name] = self.settings.get(name) or read.ranged(name, words[name])
                 self._tell(f"{stage.name}.{name}", values[name], "given", "user")
-            else:
-                values[name] = getattr(predicted, name)
-                if name in unused and self.hours_shared and (name == "mfu" or stage.kind in DECODING):
-                    note = "used only to share out the known hours over the stages"
-                    self._tell(f"{stage.name}.modelled_{name}", values[name], "modelled", "throughput_rule.csv", note)
-                elif name not in unused:
-                    self._tell(f"{stage.name}.{name}", values[name], "modelled", "throughput_rule.csv", predicted.note)
-        if not predicted.is_measured and "mfu" not in unused and "mfu" not in words and "mfu" not in self.settings:
+                continue
+            values[name] = getattr(predicted, name)
+            if name in unused and self.hours_shared and (name == "mfu" or stage.kind in DECODING):
+                note = "used only to share out the known hours over the stages"
+                self._tell(f"{stage.name}.modelled_{name}", values[name], "modelled", "throughput_rule.csv", note)
+            elif name not in unused:
+                self._tell(f"{stage.name}.{name}", values[name], "modelled", *SOURCES[name](predicted))
+        if "mfu" in given | unused:
+            return replace(stage, **values)  # type: ignore[arg-type]
+        return replace(stage, steady_mfu=predicted.steady_mfu, layout=predicted.layout, **values)  # type: ignore[arg-type]
+
+    def _tell_layout(self, stage: Stage, fixed: Mapping[str, float], told: list[Any], predicted: Throughput) -> None:
+        self.ledger += assumptions(stage, told)
+        for name, value in fixed.items():
+            self._tell(f"{stage.name}.layout.{name}", value, "given", "user")
+        note = "well tuned, on the layout found: what the run keeps of it is in mfu"
+        self._tell(f"{stage.name}.steady_mfu", predicted.steady_mfu, "modelled", "throughput_rule.csv", note)
+        if not predicted.is_measured:
             self.notes.append(predicted.note)
-        return replace(stage, **values)  # type: ignore[arg-type]
+        if not predicted.layout.fits and stage.accelerator_count is not None:
+            self.notes.append(
+                f"{stage.name}: no layout that was searched fits in memory with Adam's states on the devices "
+                f"({predicted.layout.memory_gb:,.0f} GiB each): its MFU is that of states kept elsewhere"
+            )
 
     def _size_from_flop(self, stage: Stage) -> float:
         if stage.training_flop is None:
-            return rule.Rule(self.catalog).known("params_knee").mid
+            return rule_of(self.catalog).known("small_params").mid
         size = math.sqrt(stage.training_flop.mid / CHINCHILLA_FLOP_RATIO)
         self._tell(
             f"{stage.name}.active_params", size, "modelled", "arXiv 2203.15556",

@@ -169,22 +169,27 @@ def smallest_count(stage: Stage, catalog: Catalog) -> Quantity:
     )
 
 
-def required_bytes(stage: Stage, catalog: Catalog) -> Quantity:
-    """Bytes over all devices together: states, and activations of one sequence where the architecture is known."""
+def device_bytes(stage: Stage, catalog: Catalog) -> tuple[float, float, float]:
+    """Bytes per parameter of weights, gradients and optimizer states, as the stage's kind needs them."""
     row = catalog.optimizer(stage.optimizer)
     weights, gradients, states = (float(row[f"{name}_bytes"] or 0.0) for name in ("weights", "gradients", "states"))
-    trains = stage.kind not in ("synthetic", "evaluation", "lora")
-    in_precision = _bits(stage.precision) / BITS_PER_BYTE
-    if not trains:
-        weights = min(weights, in_precision) if stage.kind == "lora" else in_precision
+    if stage.kind in ("synthetic", "evaluation", "lora"):
+        in_precision = _bits(stage.precision) / BITS_PER_BYTE
+        return (min(weights, in_precision) if stage.kind == "lora" else in_precision), 0.0, 0.0
+    return weights, gradients, states
+
+
+def required_bytes(stage: Stage, catalog: Catalog) -> Quantity:
+    """Bytes over all devices together: states, and activations of one sequence where the architecture is known."""
+    weights, gradients, states = device_bytes(stage, catalog)
     need = memory.state_bytes(
         params=stage.params.mid if isinstance(stage.params, Range) else stage.params,
         weights_bytes=weights,
-        gradients_bytes=gradients if trains else 0.0,
-        states_bytes=states if trains else 0.0,
+        gradients_bytes=gradients,
+        states_bytes=states,
     )
     arch = stage.architecture
-    if arch is None or stage.seq_len is None or not trains:
+    if arch is None or stage.seq_len is None or not (gradients or states):
         return need
     return need + memory.activation_bytes(
         n_layers=arch.n_layers, d_model=arch.d_model, ffn_dim=shape.ffn_dim(arch), seq_len=stage.seq_len,

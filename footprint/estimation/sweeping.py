@@ -16,10 +16,15 @@ from footprint.derivation import Plain
 from footprint.errors import InputError
 from footprint.estimation.estimator import plan_usage
 from footprint.estimation.plan import drafts
+from footprint.estimation.reached import Circumstances, resized, setting_of_stage
 from footprint.estimation.stage_plan import CHINCHILLA_FLOP_RATIO
-from footprint.estimation.stages import is_moe, smallest_count
+from footprint.estimation.stages import smallest_count
 from footprint.estimation.words import bounds, setting_field
-from footprint.throughput import rule
+from footprint.throughput.knots import over_scenarios
+from footprint.throughput.measured import usual_batch_tokens
+from footprint.throughput.rule import predict_many
+from footprint.throughput.setting import broadcast
+from footprint.throughput.whole_run import goodput_ends
 from footprint.uncertainty import mids
 from footprint.units import read_quantity
 from footprint.values import Footprint, Power, Stage
@@ -137,6 +142,7 @@ def _with_scenarios(
     stage: Stage, swept: Mapping[str, Array], single: Mapping[str, Any], year: int | None, catalog: Catalog
 ) -> Stage:
     """The stage with the swept words in place of its numbers, and the MFU that goes with its size."""
+    first = stage
     words = {"count": "accelerator_count", "flop": "training_flop"}
     changes: dict[str, Any] = {words.get(k, k): v for k, v in swept.items() if k not in ("accelerator_hours",)}
     changes = {k: v for k, v in changes.items() if hasattr(stage, k)}
@@ -144,15 +150,51 @@ def _with_scenarios(
         changes["active_params"] = swept["params"]
     stage = replace(stage, **changes)
     _check_active(stage)
-    sized = {"params", "active_params"} & set(swept) or ("flop" in swept and stage.active_params is None)
-    if sized and stage.mfu is not None and not {"mfu"} & ({*swept} | {*single["settings"]}):
-        flop: Any = stage.training_flop
-        active = stage.active_params if stage.active_params is not None else (flop / CHINCHILLA_FLOP_RATIO) ** 0.5
-        moe = np.asarray(is_moe(stage.architecture, stage.params, stage.active_params))
-        device = catalog.accelerator(stage.accelerator)
-        mfu, _ = rule.predict(device, stage.precision, active, moe, year, catalog)
-        stage = replace(stage, mfu=mfu)
+    given = {*swept, *single["settings"], *single}
+    if {"params", "active_params", "count", "flop"} & set(swept) and stage.mfu is not None and "mfu" not in given:
+        stage = replace(stage, mfu=_reached(stage, first, swept, single, year, catalog))
+    if "count" in swept and "goodput" not in given:
+        goodput: Any = goodput_ends(swept["count"], catalog)[1]
+        stage = replace(stage, goodput=goodput)
     return replace(stage, power=_power_with_scenarios(stage, swept, single, catalog))
+
+
+def _reached(
+    stage: Stage,
+    first: Stage,
+    swept: Mapping[str, Array],
+    single: Mapping[str, Any],
+    year: int | None,
+    catalog: Catalog,
+) -> Any:
+    """Mid MFU of every scenario: searched for each distinct one, or between knots where there are too many."""
+    device, flop = catalog.accelerator(stage.accelerator), stage.training_flop
+    size: Any = stage.active_params
+    if size is None:
+        size = (np.asarray(flop, float) / CHINCHILLA_FLOP_RATIO) ** 0.5
+    named: dict[str, Any] = {"active_params": size}
+    if stage.params is not None:
+        named["params"] = stage.params
+    if "count" in swept:
+        named["count"] = swept["count"]
+    sizes = {name: np.asarray(values, float) for name, values in named.items() if np.ndim(values)}
+    fixed_sizes = {name: float(values) for name, values in named.items() if not np.ndim(values)}
+    framework = single.get("framework")
+    base, _ = setting_of_stage(first, float(np.ravel(size)[0]), device, Circumstances(year, framework), catalog)
+    batch = single.get("batch_tokens")
+
+    def at(points: Mapping[str, Array]) -> Array:
+        changed = {**fixed_sizes, **points}
+        if not {"params", "active_params"} & set(points):
+            changed = {"count": points["count"]}
+        setting = resized(base, **changed)
+        if batch is None and "count" in points:
+            usual = np.array([usual_batch_tokens(c, float(base.shape.seq_len), catalog) for c in points["count"]])
+            setting = replace(setting, global_batch_tokens=usual)
+        length = len(next(iter(points.values())))
+        return np.asarray(predict_many(broadcast(setting, (length,)), device, stage.precision, catalog))
+
+    return over_scenarios(at, sizes)
 
 
 def _check_active(stage: Stage) -> None:

@@ -26,6 +26,9 @@ class Words(TypedDict, total=False):
     count: Number
     precision: str
     optimizer: str
+    batch_tokens: Number
+    layout: str | Mapping[str, Any]
+    framework: str
     accelerator_hours: Number
     flop: Number
     region: str

@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from footprint.units import Quantity
 
-__all__ = ["activation_bytes", "smallest_count", "state_bytes"]
+__all__ = [
+    "activation_bytes",
+    "device_activation_bytes",
+    "device_state_bytes",
+    "logits_bytes",
+    "smallest_count",
+    "state_bytes",
+]
 
 
 def state_bytes(
@@ -93,3 +100,78 @@ def smallest_count(total_bytes: Quantity, memory_bytes: Quantity, usable_share: 
     .. [2] Korthikanti et al. 2022, arXiv 2205.05198, section 4.2.
     """
     return -(-total_bytes // (memory_bytes * usable_share))
+
+
+def device_state_bytes(
+    params_count: Quantity,
+    weights_bytes: Quantity,
+    gradients_bytes: Quantity,
+    states_bytes: Quantity,
+    shards_count: Quantity,
+    state_shards_count: Quantity,
+) -> Quantity:
+    """Memory of weights, gradients and optimizer states on one device of a parallel layout.
+
+    device_state_bytes = params_count * ((weights_bytes + gradients_bytes) / shards_count + states_bytes / state_shards_count)
+
+    Parameters
+    ----------
+    params_count : parameters that the device's model-parallel part holds
+    weights_bytes, gradients_bytes, states_bytes : bytes per parameter, as for `state_bytes`
+    shards_count : replicas over which weights and gradients are spread: 1 below ZeRO stage 3
+    state_shards_count : replicas over which optimizer states are spread: 1 without ZeRO
+
+    References
+    ----------
+    .. [1] Rajbhandari et al. 2020, arXiv 1910.02054, section 5.
+    """
+    return params_count * ((weights_bytes + gradients_bytes) / shards_count + states_bytes / state_shards_count)
+
+
+def device_activation_bytes(
+    tokens_count: Quantity,
+    d_model: Quantity,
+    ffn_dim: Quantity,
+    tensor_count: Quantity,
+    layers_in_flight_count: Quantity,
+    recomputed_share: Quantity,
+) -> Quantity:
+    """Memory of activations on the first pipeline stage, with sequence parallelism and fused attention.
+
+    device_activation_bytes = tokens_count / tensor_count * (layers_in_flight_count * ((1 - recomputed_share) * (18 * d_model + 6 * ffn_dim) + recomputed_share * 2 * d_model) + recomputed_share * (18 * d_model + 6 * ffn_dim))
+
+    A gated FFN keeps 6 bytes per FFN width (a plain one 4); routed copies of tokens are left out.
+
+    Parameters
+    ----------
+    tokens_count : tokens of a micro-batch on one device group
+    d_model, ffn_dim : model width, and FFN width that one token passes
+    tensor_count : devices that share the activations
+    layers_in_flight_count : layers of the stage times micro-batches that it holds at once
+    recomputed_share : share of the layers that keep their input alone, 0 to 1
+
+    References
+    ----------
+    .. [1] Korthikanti et al. 2022, arXiv 2205.05198, sections 4 and 5.
+    """
+    kept = 18 * d_model + 6 * ffn_dim
+    per_layer = (1 - recomputed_share) * kept + recomputed_share * 2 * d_model
+    return tokens_count / tensor_count * (layers_in_flight_count * per_layer + recomputed_share * kept)
+
+
+def logits_bytes(tokens_count: Quantity, vocab: Quantity, tensor_count: Quantity) -> Quantity:
+    """Memory of the logits of a micro-batch: 2 bytes, and 4 for the softmax.
+
+    logits_bytes = 6 * tokens_count * vocab / tensor_count
+
+    Parameters
+    ----------
+    tokens_count : tokens of a micro-batch
+    vocab : vocabulary entries
+    tensor_count : devices that share them
+
+    References
+    ----------
+    .. [1] Korthikanti et al. 2022, arXiv 2205.05198, section 4.3 (4 s b v bytes in FP32), with the 16-bit copy.
+    """
+    return 6 * tokens_count * vocab / tensor_count

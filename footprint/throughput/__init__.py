@@ -1,1 +1,1 @@
-"""What MFU and goodput a plan will reach: the rule, its calibration, its measured neighbours."""
+"""What MFU and goodput a plan will reach: its layout, the model, its calibration, its measured neighbours."""

@@ -1,52 +1,58 @@
-"""A rule for MFU: a base for one kind of run, times one measured ratio for each way that a plan differs.
+"""What MFU and goodput a plan will reach: its fastest layout, calibrated on measured and published runs.
 
-The ratios stand in `data/throughput_rule.csv`, written by `footprint.throughput.calibrate` from measured
-configurations and published runs. Floats or arrays of active parameters in, the same out.
+The constants stand in `data/throughput_rule.csv`, written by `footprint.throughput.calibrate`.
 
 References
 ----------
-.. [1] METHODOLOGY.md, section "Hours": the fit, its sources and its errors on sources and organizations
-   that it has not seen.
+.. [1] METHODOLOGY.md, section "Hours": the equations, the fit, its sources and its errors on sources and
+   organizations that it has not seen.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import lru_cache
+
+import numpy as np
 
 from footprint.catalog import Catalog
-from footprint.errors import InputError
-from footprint.units import Quantity
-from footprint.values import Accelerator, Range
+from footprint.throughput.fitting import Fit
+from footprint.throughput.layouts import fastest, fastest_of_many
+from footprint.throughput.peaks import SIXTEEN_BIT, generation_of, peak_flop_per_s, reference_peak
+from footprint.throughput.setting import LOW_PRECISIONS, Setting, ceiling_share
+from footprint.throughput.steady import MATURE_SOFTWARE, Constants, Layouts, micro_batches, replicas, step_parts
+from footprint.throughput.whole_run import SizedErrors, goodput_ends
+from footprint.units import BYTES_PER_GIB, Quantity
+from footprint.values import Accelerator, Layout, Range
 
 TABLE = "throughput_rule"
-TPU = "TPU"
-SIXTEEN_BIT = ("bf16", "fp16")
-PRECISION_TERMS = {"fp8": ("fp8",), "fp4": ("fp8", "fp4")}
-"""The terms that a precision takes: four bits gain on top of eight."""
-MATURE_SOFTWARE = 2023
-"""First year of runs on fused attention (FlashAttention, arXiv 2205.14135, appeared in May 2022)."""
+DENSE, MIXTURE = "dense", "moe"
 
 
 @dataclass(frozen=True, slots=True)
 class Throughput:
     """What a plan will reach. MFU is over the dense peak of the precision in use."""
 
-    mfu: Range
+    mfu: Range  # while it trains, over a whole run: what practice keeps of `steady_mfu`
     goodput: Range
     generation_mfu: Range
+    steady_mfu: Range  # well tuned, while nothing fails
+    layout: Layout
     is_measured: bool
     note: str
 
 
 class Rule:
-    """The calibrated ratios, read once."""
+    """The calibrated constants, read once."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._terms = {
             str(row["id"]): Range(float(row["low_ratio"]), float(row["ratio"]), float(row["high_ratio"]))  # type: ignore[arg-type]
             for row in catalog.rows(TABLE)
         }
+        self.constants = Constants(*(self._terms[field.name].mid for field in fields(Constants)))
 
     def term(self, name: str) -> Range | None:
         """One ratio of the rule, or None where nothing was measured."""
@@ -56,102 +62,127 @@ class Rule:
         """A ratio that the rule cannot do without."""
         return self._terms[name]
 
-    def steady_mfu(self, active_params: Quantity, generation: str, precision: str, moe: Quantity) -> Quantity:
-        """Well-tuned MFU over the BF16 (or FP16) dense peak; `active_params` and `moe` may be arrays."""
-        params_low, params_high = self.known("params_bound").low, self.known("params_bound").high
-        knee = self.known("params_knee").mid
-        bounded = _clip(active_params, params_low, params_high)
-        decades = _log10(bounded / knee)
-        mfu = self.known("base").mid * self.known("params_per_decade").mid ** decades
-        mfu = mfu * self.known("params_per_decade_below_knee").mid ** _clip(decades, -math.inf, 0.0)
-        names = [f"precision:{p}" for p in PRECISION_TERMS.get(precision, ())]
-        for name in (f"generation:{generation}", *names):
-            term = self._terms.get(name)
-            mfu = mfu * (term.mid if term else 1.0)
-        return mfu * self.known("moe").mid ** (moe * 1.0)
+    def generation_ratio(self, accelerator: Accelerator) -> float:
+        """How a generation fares against its ceiling; 1 where nothing was measured."""
+        term = self._terms.get(f"generation:{generation_of(accelerator)}")
+        return term.mid if term else 1.0
+
+    def kept(self, year: float) -> float:
+        """What published runs kept of steady throughput beside failures."""
+        early = self.known("software_before_2023").mid if year < MATURE_SOFTWARE else 1.0
+        return self.known("production").mid * early
+
+    def run_errors(self) -> SizedErrors:
+        """Ends of the whole-run error by size."""
+        small, large = self.known("run_error:small"), self.known("run_error:large")
+        return SizedErrors(small, large, self.known("small_params").mid, self.known("large_params").mid)
+
+    def steady(self) -> Fit:
+        """The calibrated steady layer."""
+        prefix = "generation:"
+        ratios = {name.removeprefix(prefix): term.mid for name, term in self._terms.items() if name.startswith(prefix)}
+        return Fit(self.constants, ratios, {}, ())
 
 
-def generation_of(accelerator: Accelerator) -> str:
-    """The hardware generation under which a device's measurements are grouped."""
-    return TPU if accelerator.vendor == "google" else accelerator.generation
-
-
-def reference_peak(accelerator: Accelerator) -> tuple[str, float]:
-    """The 16-bit dense peak that measured MFU is stated over: BF16, else FP16, else FP32."""
-    peaks = dict(accelerator.peak_flop_per_s)
-    for precision in ("bf16", "fp16", "fp32"):
-        if peaks.get(precision):
-            return precision, peaks[precision]
-    raise InputError("accelerator", accelerator.id, "has no known dense peak", "add its row with --data DIR")
-
-
-def peak_flop_per_s(accelerator: Accelerator, precision: str) -> float:
-    """Dense peak of one device at a precision.
-
-    Raises
-    ------
-    InputError
-        When the device has no such peak.
-    """
-    peaks = dict(accelerator.peak_flop_per_s)
-    if not peaks.get(precision):
-        raise InputError(
-            "precision", precision, f"{accelerator.id} has no {precision} peak", f"choose one of {', '.join(peaks)}"
-        )
-    return peaks[precision]
+@lru_cache(maxsize=8)
+def rule_of(catalog: Catalog) -> Rule:
+    """The rule of a catalog."""
+    return Rule(catalog)
 
 
 def predict(
-    accelerator: Accelerator,
-    precision: str,
-    active_params: Quantity,
-    moe: Quantity,
-    year: int | None,
-    catalog: Catalog,
-) -> tuple[Quantity, Throughput]:
-    """MFU of a production run: its mid for `active_params` (array or float) and the ranges around the first value.
+    setting: Setting, accelerator: Accelerator, precision: str, fixed: Mapping[str, float], catalog: Catalog
+) -> Throughput:
+    """MFU, goodput and layout of a run, each with its range.
 
-    `year` is when it trains; None is now. The mid is the tuned tables' MFU times the share of it that published
-    runs reached; the range is how far such estimates were off on organizations not used to make them. A
-    precision that was never measured is given the 16-bit MFU of its own peak and a wider range.
+    The mid MFU is that of the fastest layout times the share that published runs kept of it. The range is how far
+    such estimates were off on organizations not used to make them; wider for a precision or a generation that was
+    never measured.
+
+    Parameters
+    ----------
+    setting : of floats
+    accelerator, precision : what `setting.hardware` was made from
+    fixed : parts of the layout that are given, by the names of `steady.Layouts`
+    catalog : with the calibrated constants
     """
-    rule = Rule(catalog)
-    generation = generation_of(accelerator)
-    reference, reference_flop_per_s = reference_peak(accelerator)
-    ceiling = rule.known("ceiling").mid
-    early = year is not None and year < MATURE_SOFTWARE
-    reached = rule.known("production").mid * (rule.known("software_before_2023").mid if early else 1.0)
-    mid = rule.steady_mfu(active_params, generation, precision, moe) * reached
-    knows_precision = precision in (*SIXTEEN_BIT, *PRECISION_TERMS)
-    if knows_precision and reference in SIXTEEN_BIT:
-        mid = mid * reference_flop_per_s / peak_flop_per_s(accelerator, precision)
-    mid = _clip(mid, 0.0, ceiling)
-    first = float(mid if not getattr(mid, "ndim", 0) else mid.flat[0])
-    low, high = rule.known("run_error").low, rule.known("run_error").high
-    knows_generation = rule.term(f"generation:{generation}") is not None
-    note = f"{generation} measured, {precision}" + (f", software of before {MATURE_SOFTWARE}" if early else "")
+    rule = rule_of(catalog)
+    layouts, reached, taken, fits = _searched(setting, tuple(sorted(fixed.items())), catalog)
+    steady = reached * rule.known("found_layout").mid * _over_own_peak(accelerator, precision)
+    ceiling = ceiling_share(accelerator, catalog)
+    kind = MIXTURE if setting.shape.n_experts > 1 else DENSE
+    steady_error = rule.known(f"steady_error:{kind}")
+    run_error = rule.run_errors().at(float(setting.shape.matmul_params))
+    knows_generation = rule.term(f"generation:{generation_of(accelerator)}") is not None
+    knows_precision = precision in (*SIXTEEN_BIT, *LOW_PRECISIONS)
+    early = setting.software_year < MATURE_SOFTWARE
+    what = f"{generation_of(accelerator)} measured, {precision}" + (f", before {MATURE_SOFTWARE}" if early else "")
     if not (knows_generation and knows_precision):
         wider = rule.known("unmeasured_generation")
-        low, high = _wider(low, wider.low), _wider(high, wider.high)
-        what = f"{precision} on {generation}" if knows_generation else f"{generation} devices"
-        note = f"no training throughput of {what} was measured nearby: the range is wider"
-    mfu = Range(first * low, first, max(first, min(ceiling, first * high)))
-    measured = knows_generation and knows_precision
-    return mid, Throughput(mfu, rule.known("goodput"), catalog.constant("generation_mfu"), measured, note)
+        steady_error, run_error = _wider(steady_error, wider), _wider(run_error, wider)
+        unknown = f"{precision} on {generation_of(accelerator)}" if knows_generation else generation_of(accelerator)
+        what = f"no training throughput of {unknown} devices was measured nearby: the range is wider"
+    low, mid, high = goodput_ends(setting.accelerator_count, catalog)
+    return Throughput(
+        mfu=_ranged(steady * rule.kept(float(setting.software_year)), run_error, ceiling),
+        goodput=Range(float(low), float(mid), float(high)),
+        generation_mfu=catalog.constant("generation_mfu"),
+        steady_mfu=_ranged(steady, steady_error, ceiling),
+        layout=_layout(setting, layouts, rule.constants, taken, fits),
+        is_measured=knows_generation and knows_precision,
+        note=what,
+    )
 
 
-def _wider(ratio: float, other: float) -> float:
-    """Two independent ratios in quadrature on the log scale, keeping the sign of the first."""
-    return math.exp(math.copysign(math.hypot(math.log(ratio), math.log(other)), math.log(ratio)))
+def predict_many(setting: Setting, accelerator: Accelerator, precision: str, catalog: Catalog) -> Quantity:
+    """Mid MFU of many settings at once (arrays of one length), each on its fastest layout."""
+    rule = rule_of(catalog)
+    reached = fastest_of_many(setting, {}, catalog.constant("usable_memory_share").mid, rule.constants)
+    kept = rule.kept(float(np.max(setting.software_year)))
+    steady = reached * rule.known("found_layout").mid * _over_own_peak(accelerator, precision)
+    return np.minimum(steady, ceiling_share(accelerator, catalog)) * kept
 
 
-def _log10(value: Quantity) -> Quantity:
-    if getattr(value, "ndim", 0):
-        import numpy as np
+@lru_cache(maxsize=4096)
+def _searched(
+    setting: Setting, fixed: tuple[tuple[str, float], ...], catalog: Catalog
+) -> tuple[Layouts, float, float, bool]:
+    usable = catalog.constant("usable_memory_share").mid
+    return fastest(setting, dict(fixed), usable, rule_of(catalog).constants)
 
-        return np.log10(value)
-    return math.log10(value)
+
+def _over_own_peak(accelerator: Accelerator, precision: str) -> float:
+    """From the 16-bit peak, over which throughput is measured, to that of the precision in use."""
+    reference, reference_flop_per_s = reference_peak(accelerator)
+    if precision == reference or reference not in SIXTEEN_BIT:
+        return 1.0
+    return reference_flop_per_s / peak_flop_per_s(accelerator, precision)
 
 
-def _clip(value: Quantity, low: float, high: float) -> Quantity:
-    return value.clip(low, high) if getattr(value, "ndim", 0) else min(max(value, low), high)
+def _ranged(mid: float, error: Range, ceiling: float) -> Range:
+    mid = min(mid, ceiling)
+    return Range(mid * error.low, mid, max(mid, min(ceiling, mid * error.high)))
+
+
+def _wider(error: Range, other: Range) -> Range:
+    """Two independent ratios in quadrature on the log scale, end by end."""
+    low = math.exp(-math.hypot(math.log(error.low), math.log(other.low)))
+    return Range(low, 1.0, math.exp(math.hypot(math.log(error.high), math.log(other.high))))
+
+
+def _layout(setting: Setting, layouts: Layouts, constants: Constants, taken: float, fits: bool) -> Layout:
+    """A found layout as a value, with where its time goes."""
+    one = {field.name: float(getattr(layouts, field.name)[0]) for field in fields(layouts)}
+    parts = {name: float(np.ravel(value)[0]) for name, value in step_parts(setting, layouts, constants).items()}
+    whole = sum(parts.values())
+    whole_numbers = {name: int(value) for name, value in one.items() if name != "recomputed_share"}
+    return Layout(
+        **whole_numbers,
+        recomputed_share=one["recomputed_share"],
+        data=int(np.ravel(replicas(setting, layouts))[0]),
+        micro_batches=max(1, round(float(np.ravel(micro_batches(setting, layouts))[0]))),
+        memory_gb=taken / BYTES_PER_GIB,
+        fits=fits,
+        step_s=whole,
+        time_shares=tuple((name, value / whole) for name, value in parts.items()),
+    )

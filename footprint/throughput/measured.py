@@ -1,0 +1,312 @@
+"""Measured configurations and published runs as settings: what the model is calibrated on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from footprint.catalog import Catalog, Row
+from footprint.throughput.peaks import generation_of, reference_peak
+from footprint.throughput.setting import (
+    FFN_MATRICES,
+    USUAL_HEAD_DIM,
+    Setting,
+    Shape,
+    hardware_of,
+    shape_of_size,
+    stacked,
+)
+from footprint.throughput.steady import LAST_SOFTWARE, model_flop_per_token
+
+Array = NDArray[np.float64]
+
+UNFIT_FLAGS = ("proxy", "inconsistent", "not decoder", "model uncertain", "check", "repeat", "hybrid", "not filled")
+PRECISIONS = {"nvfp4": "fp4"}
+"""Names of measured precisions under which the devices' peaks stand elsewhere."""
+USUAL_VOCAB = 50_000
+USUAL_SEQ_LEN = 2_048
+"""Of measured rows that do not say: those of the older tables."""
+MLPERF = "mlperf"
+VENDOR_STACKS = {
+    "nvidia": (("nemo", "megatron-bridge", "megatron-lm", "megatron-core", "transformer engine"), 2024),
+    "google": (("maxtext", "paxml"), 0),
+}
+"""Device makers' own frameworks, and the year from which on: NVIDIA's use Transformer Engine by default since 2024."""
+TRAINING_BYTES = {"weights_bytes": 2.0, "gradients_bytes": 2.0, "states_bytes": 12.0}
+"""Adam in mixed precision at its leanest (ZeRO, arXiv 1910.02054)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Settings as arrays, what they reached, and what is left out together; `stated` are layouts as far as known."""
+
+    settings: Setting
+    log_mfu: Array  # over the 16-bit dense peak, causal attention
+    weight: Array
+    group: tuple[str, ...]
+    labels: tuple[str, ...]
+    generation: tuple[str, ...]
+    is_moe: NDArray[np.bool_]
+    stated: tuple[Mapping[str, float], ...]
+    rows: tuple[Row, ...]
+
+    def without(self, group: str) -> NDArray[np.bool_]:
+        """Which rows belong to other groups."""
+        others: NDArray[np.bool_] = np.array(self.group) != group
+        return others
+
+
+def causal_mfu(row: Row) -> float:
+    """A row's MFU with causal attention, over the 16-bit peak; 0 where it states none.
+
+    Where only the full-attention figure is known, it is scaled by (6 N + 6 L d s) / (6 N + 12 L d s).
+    """
+    if row["std_causal_mfu"] or not row["fit_mfu"]:
+        return float(row["std_causal_mfu"] or 0.0)
+    shape = [row[name] for name in ("matmul_params", "n_layers", "attn_dim", "seq_len")]
+    if None in shape:
+        return float(row["fit_mfu"])
+    params, layers, width, length = (float(value) for value in shape)  # type: ignore[arg-type]
+    core = layers * width * length
+    return float(row["fit_mfu"]) * (params + core) / (params + 2 * core)
+
+
+def measured_rows(catalog: Catalog) -> list[Row]:
+    """Measured configurations fit for calibration: each source's best per model, device, count, length, precision."""
+    excluded = {str(row["id"]) for row in catalog.rows("fit_exclusions")}
+    return [
+        row
+        for row in catalog.rows("throughput")
+        if row["best"] == "yes"
+        and row["mode"] == "pretrain"
+        and row["provenance"] != "recalled"
+        and (row["active_params"] or row["params"])
+        and causal_mfu(row)
+        and row["id"] not in excluded
+        and not any(flag in str(row["flags"] or "") for flag in UNFIT_FLAGS)
+    ]
+
+
+def measured(catalog: Catalog) -> Measured:
+    """Measured configurations as settings, each weighted by 1/sqrt(the rows of its source); MLPerf is one source."""
+    rows = measured_rows(catalog)
+    contests = list(catalog.rows("mlperf"))
+    settings = [_setting(row, catalog) for row in rows] + [_contest_setting(row, catalog) for row in contests]
+    both = [*rows, *contests]
+    reached = [causal_mfu(row) for row in rows] + [
+        _contest_mfu(row, setting) for row, setting in zip(contests, settings[len(rows) :], strict=True)
+    ]
+    groups = [str(row["source_id"]) for row in rows] + [MLPERF] * len(contests)
+    return Measured(
+        settings=stacked(settings),
+        log_mfu=np.log(reached),
+        weight=_weights(groups),
+        group=tuple(groups),
+        labels=tuple(str(row["id"]) for row in both),
+        generation=tuple(generation_of(catalog.accelerator(str(row["accelerator"]))) for row in both),
+        is_moe=np.array([bool(row.get("n_experts")) for row in both]),
+        stated=tuple([stated_layout(row) for row in rows] + [_contest_layout(row) for row in contests]),
+        rows=tuple(both),
+    )
+
+
+def _contest_setting(row: Row, catalog: Catalog) -> Setting:
+    """An MLPerf entry: the published architecture on its devices with its batch."""
+    model = next(m for m in catalog.rows("models") if m["id"] == row["model_id"])
+    length = float(row["seq_len"])  # type: ignore[arg-type]
+    batch = float(row["global_batch"]) * length  # type: ignore[arg-type]
+    count = float(row["accelerator_count"])  # type: ignore[arg-type]
+    shape = shape_of_row(model, length)
+    return setting_of(
+        shape, str(row["accelerator"]), precision_of(row), count, batch, year_of(row), catalog, str(row["framework"])
+    )
+
+
+def _contest_mfu(row: Row, setting: Setting) -> float:
+    """From its tokens per second while training, by our own FLOP."""
+    rate = float(row["accelerator_train_tokens_per_s"])  # type: ignore[arg-type]
+    return rate * float(model_flop_per_token(setting)) / float(setting.hardware.reference_flop_per_s)
+
+
+def _contest_layout(row: Row) -> dict[str, float]:
+    names = {"tensor": "tp", "pipeline": "pp", "context": "cp", "micro_batch": "micro_batch"}
+    return {name: float(row[column]) for name, column in names.items() if row[column] is not None}  # type: ignore[arg-type]
+
+
+def precision_of(row: Row) -> str:
+    """The precision under which the device's peak stands."""
+    return PRECISIONS.get(str(row["precision"]), str(row["precision"]))
+
+
+def stated_layout(row: Row) -> dict[str, float]:
+    """The parts of a layout that a row states; nothing where it does not state the main ones."""
+    if None in (row["tp"], row["micro_batch"], row["global_batch_tokens"]):
+        return {}
+    names = {
+        "tensor": "tp", "pipeline": "pp", "context": "cp", "expert": "ep", "micro_batch": "micro_batch",
+        "zero_stage": "zero_stage", "chunks": "vpp",
+    }  # fmt: skip
+    found = {name: float(row[column]) for name, column in names.items() if row[column] is not None}  # type: ignore[arg-type]
+    found.setdefault("context", 1.0)
+    found.setdefault("chunks", 1.0)
+    how = str(row["recomputation"] or "")
+    if how in ("full", "offload"):
+        found["recomputed_share"] = 1.0
+    elif how:
+        found["recomputed_share"] = 0.0
+    return found
+
+
+def year_of(row: Row) -> int:
+    """The year that a measurement dates from."""
+    return int(str(row["as_of"])[:4])
+
+
+def usual_batch_tokens(accelerator_count: float, seq_len: float, catalog: Catalog) -> float:
+    """Tokens of a step where none are given: four million, more on many devices, and a sequence at least."""
+    fewest, each = catalog.constant("global_batch_tokens").mid, catalog.constant("tokens_per_accelerator").mid
+    return max(fewest, each * accelerator_count, seq_len)
+
+
+def is_vendor_stack(framework: str, vendor: str, year: float) -> bool:
+    """Whether a framework is the device maker's own, with its low-level kernels."""
+    names, since = VENDOR_STACKS.get(vendor, ((), 0))
+    return year >= since and any(name in framework.casefold() for name in names)
+
+
+def has_vendor_stack(vendor: str, year: float) -> bool:
+    """Whether the device maker had a training stack of its own by then: what a well-tuned run is taken to use."""
+    return vendor in VENDOR_STACKS and year >= VENDOR_STACKS[vendor][1]
+
+
+def setting_of(
+    shape: Shape,
+    accelerator: str,
+    precision: str,
+    count: float,
+    batch: float | None,
+    year: float,
+    catalog: Catalog,
+    framework: str = "",
+) -> Setting:
+    """A setting of floats under mixed-precision Adam; the generation's ratio is put in by whoever has one."""
+    device = catalog.accelerator(accelerator)
+    tokens = batch or usual_batch_tokens(count, float(shape.seq_len), catalog)
+    hardware, stack = (
+        hardware_of(device, precision, 1.0, catalog),
+        float(is_vendor_stack(framework, device.vendor, year)),
+    )
+    return Setting(shape, hardware, count, tokens, year, stack, **TRAINING_BYTES)
+
+
+def _setting(row: Row, catalog: Catalog) -> Setting:
+    count = float(row["accelerator_count"] or catalog.constant("accelerator_count").mid)
+    batch = float(row["global_batch_tokens"]) if row["global_batch_tokens"] else None
+    shape = shape_of_row(row, float(row["seq_len"] or USUAL_SEQ_LEN))
+    return setting_of(
+        shape, str(row["accelerator"]), precision_of(row), count, batch, year_of(row), catalog, str(row["framework"])
+    )
+
+
+def shape_of_row(row: Row, seq_len: float) -> Shape:
+    """The shape that a row of throughput.csv or runs.csv states; what it leaves blank follows from its size."""
+    active = float(row["active_params"] or row["params"])  # type: ignore[arg-type]
+    total = float(row["params"] or active)
+    usual = shape_of_size(total, active, float(row["vocab"] or USUAL_VOCAB), seq_len)
+    layers, width = float(row["n_layers"] or usual.n_layers), row["d_model"]
+    d_model = float(width) if width else math.sqrt(float(usual.d_model) ** 2 * float(usual.n_layers) / layers)
+    attention_dim = float(row.get("attn_dim") or d_model)
+    heads = float(row["n_heads"] or max(attention_dim / USUAL_HEAD_DIM, 1.0))
+    experts = float(row["n_experts"] or usual.n_experts)
+    per_token = float(row["experts_per_token"] or (usual.experts_per_token if experts > 1 else 1.0))
+    matmul_params = float(row.get("matmul_params") or active)
+    kv_dim = attention_dim * float(row["n_kv_heads"] or heads) / heads
+    rest = matmul_params - d_model * float(usual.vocab) - 2 * layers * d_model * (attention_dim + kv_dim)
+    width_of_rest = max(rest, matmul_params / 3) / (FFN_MATRICES * layers * d_model * per_token)
+    return replace(
+        usual,
+        n_layers=layers,
+        d_model=d_model,
+        ffn_dim=float(row["d_ff"] or width_of_rest),
+        attention_dim=attention_dim,
+        n_heads=heads,
+        kv_dim=kv_dim,
+        n_experts=experts,
+        experts_per_token=per_token,
+        matmul_params=matmul_params,
+        attention_flop=6 * layers * attention_dim * seq_len,
+    )
+
+
+def published_rows(catalog: Catalog) -> list[Row]:
+    """Published runs fit for calibration: decoder-only language models with stated hours and tokens."""
+    excluded = {row["id"] for row in catalog.rows("fit_exclusions")}
+    return [
+        row
+        for row in catalog.rows("runs")
+        if row["tier"] in ("A", "B")
+        and row["kind"] in ("dense", "moe")
+        and row["stage"] in ("pretrain", "full")
+        and row["accelerator_hours"]
+        and row["implied_6n_mfu"]
+        and row["id"] not in excluded
+    ]
+
+
+def published(catalog: Catalog) -> Measured:
+    """Published runs as settings; their MFU is over the whole run, each weighted by 1/sqrt(its organization's runs)."""
+    rows = published_rows(catalog)
+    return Measured(
+        settings=stacked([run_setting(row, catalog) for row in rows]),
+        log_mfu=np.log([float(row["implied_causal_mfu"] or row["implied_6n_mfu"]) for row in rows]),  # type: ignore[arg-type]
+        weight=_weights([str(row["organization"]) for row in rows]),
+        group=tuple(str(row["organization"]) for row in rows),
+        labels=tuple(str(row["id"]) for row in rows),
+        generation=tuple(generation_of(catalog.accelerator(str(row["accelerator"]))) for row in rows),
+        is_moe=np.array([row["kind"] == "moe" for row in rows]),
+        stated=({},) * len(rows),
+        rows=tuple(rows),
+    )
+
+
+def run_setting(row: Row, catalog: Catalog) -> Setting:
+    """A published run's setting, in the precision and with the batch that it or its preset states."""
+    count = float(row["accelerator_count"] or catalog.constant("accelerator_count").mid)
+    shape = shape_of_row(row, float(row["seq_len"] or catalog.constant("seq_len").mid))
+    batch = batches_of_runs(catalog).get(str(row["id"]))
+    year = float(row["year"] or LAST_SOFTWARE)
+    device = catalog.accelerator(str(row["accelerator"]))
+    known = precision_of(row) in dict(device.peak_flop_per_s)
+    precision = precision_of(row) if known else reference_peak(device)[0]
+    setting = setting_of(shape, device.id, precision, count, batch, year, catalog)
+    return replace(setting, is_vendor_stack=float(has_vendor_stack(device.vendor, year)))
+
+
+def batches_of_runs(catalog: Catalog) -> dict[str, float]:
+    """Tokens a step of published runs whose preset states them, by run id."""
+    stages: dict[str, float] = {}
+    for row in catalog.rows("stages"):
+        if row["batch_tokens"]:
+            stages.setdefault(str(row["model"]), float(row["batch_tokens"]))
+    return {
+        run: stages[str(row["id"])]
+        for row in catalog.rows("models")
+        if str(row["id"]) in stages
+        for run in str(row["run_ids"] or "").split(";")
+        if run
+    }
+
+
+def _weights(groups: Sequence[str]) -> Array:
+    counts = {g: groups.count(g) for g in set(groups)}
+    return np.array([counts[g] ** -0.5 for g in groups])
+
+
+def with_generations(setting: Setting, ratios: Any) -> Setting:
+    """The setting with its devices' calibrated ratios."""
+    return replace(setting, hardware=replace(setting.hardware, generation_ratio=ratios))
