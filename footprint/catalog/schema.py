@@ -49,6 +49,7 @@ TABLES: Mapping[str, Key] = MappingProxyType(
         "scores": ("model_id", "benchmark", "setting"),
         "throughput": ("id",),
         "throughput_rule": ("id",),
+        "throughput_unseen": ("id",),
         "throughput_priors": ("id",),
         "ceilings": ("id",),
         "fit_exclusions": ("id",),

@@ -12,7 +12,14 @@ from footprint.errors import InputError, UnknownName
 from footprint.estimation import architecture as shape
 from footprint.estimation.stages import device_bytes, smallest_count
 from footprint.formulas import compute
-from footprint.throughput.measured import USUAL_VOCAB, has_vendor_stack, is_vendor_stack, usual_batch_tokens
+from footprint.throughput.measured import (
+    USUAL_VOCAB,
+    has_vendor_stack,
+    is_vendor_stack,
+    usual_batch_tokens,
+    usual_count,
+)
+from footprint.throughput.peaks import reference_peak
 from footprint.throughput.rule import rule_of
 from footprint.throughput.setting import Setting, Shape, hardware_of, scalars, shape_of_size
 from footprint.throughput.steady import LAST_SOFTWARE
@@ -91,9 +98,8 @@ def setting_of_stage(
     form = _shape(stage, size, length)
     count = float(stage.accelerator_count or 0)
     if not count:
-        fits = 2 * float(smallest_count(stage, catalog)) if stage.params is not None else 1.0
-        count = max(catalog.constant("accelerator_count").mid, 2.0 ** math.ceil(math.log2(max(fits, 1.0))))
-        told.append(("modelled_count", count, "default", "constants.csv", "used for throughput alone: give --count"))
+        count = _count(stage, form, float(reference_peak(accelerator)[1]), catalog)
+        told.append(("modelled_count", count, "default", "constants.csv", "for throughput alone: give --count"))
     batch = stage.batch_tokens
     if batch is None:
         batch = usual_batch_tokens(count, length, catalog)
@@ -109,6 +115,15 @@ def setting_of_stage(
     hardware = hardware_of(accelerator, stage.precision, rule_of(catalog).generation_ratio(accelerator), catalog)
     setting = Setting(form, hardware, count, batch, year, float(tuned), weights, gradients, states)
     return scalars(setting), told
+
+
+def _count(stage: Stage, form: Shape, peak_flop_per_s: float, catalog: Catalog) -> float:
+    """Devices that nobody gave: as many as end the stage in the usual time, and twice what its states need."""
+    flop = stage.training_flop.mid if stage.training_flop else 0.0
+    if stage.tokens is not None:
+        flop = 6 * float(form.matmul_params) * stage.tokens.mid
+    fits = 2 * float(smallest_count(stage, catalog)) if stage.params is not None else 1.0
+    return max(usual_count(flop, peak_flop_per_s, catalog), 2.0 ** math.ceil(math.log2(max(fits, 1.0))))
 
 
 def _shape(stage: Stage, size: float, length: float) -> Shape:

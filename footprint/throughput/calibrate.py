@@ -16,7 +16,7 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -38,14 +38,21 @@ from footprint.throughput.whole_run import (
     unseen_organizations,
 )
 
+UNSEEN = "throughput_unseen.csv"
 AS_OF = "2026-11-24"
 
 
-def calibrate(catalog: Catalog, cross_validated: bool = True) -> tuple[list[dict[str, str]], list[str]]:
-    """The rule's rows, and the cross-validation as lines of text.
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """The rows of the rule, what was predicted for each measured row without its source, and both in words."""
 
-    Without `cross_validated` the rows are the constants and generations alone: what is fitted, not what is left out.
-    """
+    rule: list[dict[str, str]]
+    unseen: list[dict[str, str]]
+    report: list[str]
+
+
+def calibrate(catalog: Catalog) -> Calibration:
+    """Both layers fitted, and each cross-validated."""
     data, usable = measured(catalog), catalog.constant("usable_memory_share").mid
     stated = choices(data, usable, stated=True)
     fit = fit_steady(data, catalog, stated)
@@ -55,8 +62,6 @@ def calibrate(catalog: Catalog, cross_validated: bool = True) -> tuple[list[dict
     runs = run_layer(catalog, fit, usable)
     published_count = f"{len(runs.log_kept)} published runs of {len(set(runs.group))} organizations"
     kept, early = (float(x) for x in np.exp(fit_kept(runs)))
-    if not cross_validated:
-        return rows, []
     searched = choices(data, usable, stated=False)
     told, found = (Errors(r, data.weight) for r in unseen_sources(data, catalog, fit, stated, [stated, searched]))
     shift = quantile(found.residual, found.weight, 0.5)
@@ -69,7 +74,7 @@ def calibrate(catalog: Catalog, cross_validated: bool = True) -> tuple[list[dict
         _row("software_before_2023", 1, early, 1, published_count),
         *_run_errors(runs, by_organization, published_count),
     ]
-    return rows, [
+    report = [
         f"steady throughput, unseen sources, layout as stated ({count}): median {told.median():.1%}, "
         f"90th percentile x{told.p90():.2f}",
         f"steady throughput, unseen sources, layout searched: median {centred(found, shift).median():.1%}, "
@@ -77,6 +82,26 @@ def calibrate(catalog: Catalog, cross_validated: bool = True) -> tuple[list[dict
         f"whole-run hours, unseen organizations ({published_count}): median {by_organization.median():.1%}, "
         f"90th percentile x{by_organization.p90():.2f}",
         f"share of steady throughput kept over a whole run beside failures: {kept:.3f}, times {early:.3f} before 2023",
+    ]
+    return Calibration(rows, _unseen_rows(data, told, centred(found, shift)), report)
+
+
+def _unseen_rows(data: Measured, told: Errors, found: Errors) -> list[dict[str, str]]:
+    """Measured MFU beside the two that were predicted without the row's source."""
+    return [
+        {
+            "id": label,
+            "source_id": group,
+            "measured_mfu": f"{np.exp(reached):.5g}",
+            "stated_mfu": f"{np.exp(reached - with_layout):.5g}",
+            "searched_mfu": f"{np.exp(reached - without):.5g}",
+            "provenance": "derived",
+            "source": "throughput.csv;mlperf.csv",
+            "as_of": AS_OF,
+        }
+        for label, group, reached, with_layout, without in zip(
+            data.labels, data.group, data.log_mfu, told.residual, found.residual, strict=True
+        )
     ]
 
 
@@ -130,18 +155,24 @@ def _row(name: str, low: float, value: float, high: float, note: str) -> dict[st
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print the cross-validation; with `--write FILE`, write the rule."""
-    rows, report = calibrate(open_catalog(None))
-    for line in report:
+    """Print the cross-validation; with `--write FILE`, write the rule, and the unseen predictions beside it."""
+    found = calibrate(open_catalog(None))
+    for line in found.report:
         print(line)
-    for row in rows:
+    for row in found.rule:
         print(f"  {row['id']:<32} {row['low_ratio']:>10} {row['ratio']:>10} {row['high_ratio']:>10}  {row['note']}")
     if len(arguments) == 2 and arguments[0] == "--write":
-        with Path(arguments[1]).open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+        rule = Path(arguments[1])
+        _write(rule, found.rule)
+        _write(rule.with_name(UNSEEN), found.unseen)
     return 0
+
+
+def _write(path: Path, rows: list[dict[str, str]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 if __name__ == "__main__":

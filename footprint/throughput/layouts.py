@@ -32,7 +32,7 @@ CHOICES: Mapping[str, tuple[int, ...]] = {
     "zero_stage": (1, 3),
 }
 """What is searched, unless fixed: powers of two, tensor parallelism within eight devices."""
-MOST_CHUNKS = 4
+MOST_CHUNKS = 8
 """Groups of layers that a pipeline stage interleaves, where nothing is said."""
 SHORTEST_SLICE = 2048
 """Tokens of a sequence that a device keeps under context parallelism, at least."""

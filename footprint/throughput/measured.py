@@ -22,16 +22,21 @@ from footprint.throughput.setting import (
     stacked,
 )
 from footprint.throughput.steady import LAST_SOFTWARE, model_flop_per_token
+from footprint.units import S_PER_H
 
 Array = NDArray[np.float64]
 
 UNFIT_FLAGS = ("proxy", "inconsistent", "not decoder", "model uncertain", "check", "repeat", "hybrid", "not filled")
+PRETRAINED = ("pretrain", "long-context", "anneal")
 PRECISIONS = {"nvfp4": "fp4"}
 """Names of measured precisions under which the devices' peaks stand elsewhere."""
 USUAL_VOCAB = 50_000
+UNSTATED_COUNT = 64
 USUAL_SEQ_LEN = 2_048
 """Of measured rows that do not say: those of the older tables."""
 MLPERF = "mlperf"
+USUAL_MFU, FEWEST_USUAL, MOST_USUAL = 2 / 5, 8, 16_384
+"""For a count that nobody gives: a usual MFU, a node, and the most devices of a published run."""
 VENDOR_STACKS = {
     "nvidia": (("nemo", "megatron-bridge", "megatron-lm", "megatron-core", "transformer engine"), 2024),
     "google": (("maxtext", "paxml"), 0),
@@ -179,6 +184,13 @@ def is_vendor_stack(framework: str, vendor: str, year: float) -> bool:
     return year >= since and any(name in framework.casefold() for name in names)
 
 
+def usual_count(flop: float, reference_flop_per_s: float, catalog: Catalog) -> float:
+    """Devices of a run where none are given: as many, in powers of two, as end it in the time that such runs take."""
+    hours = flop / (reference_flop_per_s * USUAL_MFU * S_PER_H)
+    count = hours / catalog.constant("wall_clock_h").mid
+    return min(max(2.0 ** math.floor(math.log2(max(count, 1.0))), FEWEST_USUAL), MOST_USUAL)
+
+
 def has_vendor_stack(vendor: str, year: float) -> bool:
     """Whether the device maker had a training stack of its own by then: what a well-tuned run is taken to use."""
     return vendor in VENDOR_STACKS and year >= VENDOR_STACKS[vendor][1]
@@ -205,7 +217,7 @@ def setting_of(
 
 
 def _setting(row: Row, catalog: Catalog) -> Setting:
-    count = float(row["accelerator_count"] or catalog.constant("accelerator_count").mid)
+    count = float(row["accelerator_count"] or UNSTATED_COUNT)
     batch = float(row["global_batch_tokens"]) if row["global_batch_tokens"] else None
     shape = shape_of_row(row, float(row["seq_len"] or USUAL_SEQ_LEN))
     return setting_of(
@@ -260,10 +272,10 @@ def published_rows(catalog: Catalog) -> list[Row]:
 
 def published(catalog: Catalog) -> Measured:
     """Published runs as settings; their MFU is over the whole run, each weighted by 1/sqrt(its organization's runs)."""
-    rows = published_rows(catalog)
+    rows, stages = published_rows(catalog), preset_stages(catalog)
     return Measured(
         settings=stacked([run_setting(row, catalog) for row in rows]),
-        log_mfu=np.log([float(row["implied_causal_mfu"] or row["implied_6n_mfu"]) for row in rows]),  # type: ignore[arg-type]
+        log_mfu=np.log([_whole_run_mfu(row, catalog, stages.get(str(row["id"]), [])) for row in rows]),
         weight=_weights([str(row["organization"]) for row in rows]),
         group=tuple(str(row["organization"]) for row in rows),
         labels=tuple(str(row["id"]) for row in rows),
@@ -274,17 +286,55 @@ def published(catalog: Catalog) -> Measured:
     )
 
 
+def _whole_run_mfu(row: Row, catalog: Catalog, stages: Sequence[Row]) -> float:
+    """A run's MFU, causal; where its preset lists more stages than its row's tokens, over the FLOP of all of them."""
+    found = float(row["implied_causal_mfu"] or row["implied_6n_mfu"])  # type: ignore[arg-type]
+    if len(stages) < 2 or not row["tokens"]:
+        return found
+    return found * stages_ratio(row, run_setting(row, catalog).shape, stages)
+
+
 def run_setting(row: Row, catalog: Catalog) -> Setting:
     """A published run's setting, in the precision and with the batch that it or its preset states."""
-    count = float(row["accelerator_count"] or catalog.constant("accelerator_count").mid)
     shape = shape_of_row(row, float(row["seq_len"] or catalog.constant("seq_len").mid))
     batch = batches_of_runs(catalog).get(str(row["id"]))
     year = float(row["year"] or LAST_SOFTWARE)
     device = catalog.accelerator(str(row["accelerator"]))
+    reference, peak = reference_peak(device)
     known = precision_of(row) in dict(device.peak_flop_per_s)
-    precision = precision_of(row) if known else reference_peak(device)[0]
+    precision = precision_of(row) if known else reference
+    flop = 6 * float(shape.matmul_params) * float(row["tokens"] or 0.0)
+    count = float(row["accelerator_count"] or usual_count(flop, peak, catalog))
     setting = setting_of(shape, device.id, precision, count, batch, year, catalog)
     return replace(setting, is_vendor_stack=float(has_vendor_stack(device.vendor, year)))
+
+
+def preset_stages(catalog: Catalog) -> dict[str, list[Row]]:
+    """The stages of the presets that name a published run, by run id: what its hours went into."""
+    stages: dict[str, list[Row]] = {}
+    for row in catalog.rows("stages"):
+        if row["kind"] in PRETRAINED and row["tokens"]:
+            stages.setdefault(str(row["model"]), []).append(row)
+    return {
+        run: stages[str(row["id"])]
+        for row in catalog.rows("models")
+        if str(row["id"]) in stages
+        for run in str(row["run_ids"] or "").split(";")[:1]
+        if run
+    }
+
+
+def stages_ratio(row: Row, shape: Shape, stages: Sequence[Row]) -> float:
+    """FLOP of all stages of a run over those of its stated tokens at its stated length."""
+    per_length = float(shape.attention_flop) / float(shape.seq_len)
+    matmul = 6 * float(shape.matmul_params)
+    whole = sum(
+        float(one["tokens"])
+        * float(one["repeats_count"] or 1)
+        * (matmul + per_length * float(one["seq_len"] or shape.seq_len))  # type: ignore[arg-type]
+        for one in stages
+    )
+    return whole / (float(row["tokens"]) * (matmul + per_length * float(shape.seq_len)))  # type: ignore[arg-type]
 
 
 def batches_of_runs(catalog: Catalog) -> dict[str, float]:
