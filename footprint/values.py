@@ -434,3 +434,98 @@ class Score:
     setting: str
     score_share: float
     source: str
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredPoint:
+    """A measured configuration beside what is predicted for it without its source; MFU over the dense 16-bit peak."""
+
+    id: str
+    source_id: str
+    model: str
+    accelerator: str
+    generation: str
+    accelerator_count: int | None
+    seq_len: int | None
+    batch_tokens: float | None
+    precision: str
+    kind: str  # which interval holds for it: dense, moe or early (software of before fused attention)
+    active_params: float
+    measured_mfu: float
+    stated_mfu: float  # predicted on the layout that its source states, as far as it does
+    searched_mfu: float  # predicted on the layout that is found
+    own_peak_mfu: float  # measured, over the dense peak of the precision in use
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Measurements:
+    """Measured configurations, each predicted without its source; errors are max(measured/predicted, its inverse)."""
+
+    points: tuple[MeasuredPoint, ...]
+    median_error_ratio: float  # on the layout found; each row counts by 1/sqrt(the rows of its source)
+    p90_error_ratio: float
+    interval_ratio: tuple[tuple[str, Range], ...]  # measured over predicted, by kind
+    catalog_digest: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ScalingPoint:
+    """What a plan's stage would reach on so many accelerators; MFU over the dense peak of the precision in use."""
+
+    accelerator_count: int
+    batch_tokens: float
+    mfu: Range  # over a whole run, beside failures
+    steady_mfu: Range
+    goodput: Range
+    layout: Layout
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """A stage on more and on fewer accelerators, and the measured configurations nearest to it."""
+
+    name: str
+    stage: str
+    accelerator: str
+    precision: str
+    seq_len: int
+    accelerator_count: int  # the plan's own, or the one that was taken for it
+    batch_tokens: float  # at that count
+    batch_follows: bool  # the count; else it stays
+    points: tuple[ScalingPoint, ...]
+    measured: tuple[MeasuredPoint, ...] = ()
+    notes: tuple[str, ...] = ()
+    catalog_digest: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutCell:
+    """The fastest layout of one tensor and one pipeline size, or why there is none."""
+
+    tensor: int
+    pipeline: int
+    steady_mfu: Range | None
+    layout: Layout | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutSearch:
+    """The layouts of a stage by tensor and pipeline size, and the one that was found."""
+
+    name: str
+    stage: str
+    accelerator: str
+    precision: str
+    seq_len: int
+    accelerator_count: int
+    batch_tokens: float
+    cells: tuple[LayoutCell, ...]
+    found: Layout
+    steady_mfu: Range
+    notes: tuple[str, ...] = ()
+    catalog_digest: str = ""
+    version: str = ""

@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
 from footprint import units
+from footprint.report.layout import layout_lines
 from footprint.report.wording import (
     STATED,
     base_unit,
@@ -35,6 +36,7 @@ def explain(footprint: Footprint, neighbours: Sequence[Neighbour] = (), width: i
     lines += [line for a, parts in once_each(ledger_by_doubt(footprint)) for line in _assumption(a, parts, width)]
     lines += _section("From the model card's energy to the facility's", bridge(footprint))
     lines += _section(STATED, [f"  {m}: {f}  [{s}]" for m, f, s in stated(footprint)])
+    lines += _section("Layout found and time of a step", layout_lines(footprint))
     lines += _section("Measured configurations nearby", _neighbours(neighbours))
     lines += _section("Notes", [line for note in footprint.notes for line in _wrapped(plain(note), width, "  ")])
     lines += ["", f"footprint {footprint.version}, catalog {footprint.catalog_digest}"]

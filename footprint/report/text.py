@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import RenderableType
 from rich.text import Text
 
+from footprint.report.layout import main_layout, to_narrow
 from footprint.report.tables import Cell, Table
 from footprint.report.terminal import aside, grid, heading, render
 from footprint.report.wording import (
@@ -58,7 +59,16 @@ def text(footprint: Footprint, width: int | None = None, color: bool = False) ->
     items: list[RenderableType] = [heading(title(footprint)), *_subtitle(footprint), Text()]
     if footprint.parts:
         items += [_members(footprint), Text()]
-    items += [_run(footprint), Text(), *_stages(footprint), _by_convention(footprint), Text(), _once(footprint), Text()]
+    items += [
+        _run(footprint),
+        *_layout(footprint),
+        Text(),
+        *_stages(footprint),
+        _by_convention(footprint),
+        Text(),
+        _once(footprint),
+        Text(),
+    ]
     items += [*_stated(footprint), *_drivers(footprint), Text()]
     body = render(items, width, color)
     room = max(4, SCREEN_LINES - body.count("\n") - 2)
@@ -118,6 +128,11 @@ def _run(footprint: Footprint) -> RenderableType:
     return grid(Table(("", " ", "  "), tuple(rows)))
 
 
+def _layout(footprint: Footprint) -> list[RenderableType]:
+    layout = main_layout(footprint)
+    return [aside(f"Layout: {layout}")] if layout else []
+
+
 def _by_convention(footprint: Footprint) -> RenderableType:
     values = {(e.field, e.convention): e for e in entries(footprint)}
     rows: list[tuple[Cell, ...]] = []
@@ -172,7 +187,7 @@ def _stated(footprint: Footprint) -> list[RenderableType]:
 def _drivers(footprint: Footprint) -> list[RenderableType]:
     label, movers = drivers(footprint)
     if movers:
-        return [heading(f"What drives {label}"), bars(movers)]
+        return [heading(f"What drives {label}"), bars(movers), aside(to_narrow(movers))]
     values: dict[str, Range | None] = {name: getattr(footprint.site, name, None) for name in _DRIVERS}
     main = max(footprint.usage.lines, key=lambda line: line.accelerator_hours.mid, default=None)
     if main is not None and not footprint.parts:

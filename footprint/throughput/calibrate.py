@@ -25,8 +25,10 @@ from numpy.typing import NDArray
 from footprint.catalog import Catalog, open_catalog
 from footprint.throughput.fitting import Fit, choices, fit_steady, unseen_sources
 from footprint.throughput.measured import Measured, measured
-from footprint.throughput.steady import Constants
+from footprint.throughput.rule import DENSE, EARLY, MIXTURE
+from footprint.throughput.steady import MATURE_SOFTWARE, Constants
 from footprint.throughput.whole_run import (
+    SIZE_BOUNDARY,
     Errors,
     Runs,
     centred,
@@ -68,7 +70,7 @@ def calibrate(catalog: Catalog) -> Calibration:
     by_organization = unseen_organizations(runs)
     rows += [
         _row("found_layout", 1, float(np.exp(shift)), 1, "what sources reach of the fastest layout that is found"),
-        *_steady_errors(data, centred(found, shift), count),
+        *_steady_errors(_kinds(data), centred(found, shift), count),
         *_source_rows(fit, count),
         _row("production", 1, kept / float(np.exp(shift)), 1, published_count),
         _row("software_before_2023", 1, early, 1, published_count),
@@ -83,6 +85,8 @@ def calibrate(catalog: Catalog) -> Calibration:
         f"90th percentile x{by_organization.p90():.2f}",
         f"share of steady throughput kept over a whole run beside failures: {kept:.3f}, times {early:.3f} before 2023",
     ]
+    report += ["90 % intervals of steady throughput, each source held by the ranges that the others set:"]
+    report += _coverage(data, centred(found, shift))
     return Calibration(rows, _unseen_rows(data, told, centred(found, shift)), report)
 
 
@@ -105,12 +109,41 @@ def _unseen_rows(data: Measured, told: Errors, found: Errors) -> list[dict[str, 
     ]
 
 
-def _steady_errors(data: Measured, errors: Errors, note: str) -> list[dict[str, str]]:
+def _kinds(data: Measured) -> NDArray[np.str_]:
+    """Which of the three ranges of steady throughput each row belongs to."""
+    early = np.asarray(data.settings.software_year) < MATURE_SOFTWARE
+    return np.where(early, EARLY, np.where(data.is_moe, MIXTURE, DENSE))
+
+
+def _steady_errors(kinds: NDArray[np.str_], errors: Errors, note: str) -> list[dict[str, str]]:
     rows = []
-    for name, which in (("dense", ~data.is_moe), ("moe", data.is_moe)):
-        ends = interval(_some(errors, which))
+    for name in (DENSE, MIXTURE, EARLY):
+        ends = interval(_some(errors, kinds == name))
         rows.append(_row(f"steady_error:{name}", ends.low, 1, ends.high, f"{note}, each unseen"))
     return rows
+
+
+def _coverage(data: Measured, errors: Errors) -> list[str]:
+    """How many rows of a source lie in the range that the other sources set, in all and by kind and generation."""
+    kinds, groups = _kinds(data), np.array(data.group)
+    inside, width = np.zeros(len(kinds)), np.zeros(len(kinds))
+    for group in sorted(set(data.group)):
+        for name in set(kinds[groups == group].tolist()):
+            own = (groups == group) & (kinds == name)
+            ends = interval(_some(errors, (groups != group) & (kinds == name)))
+            inside[own] = (np.log(ends.low) <= errors.residual[own]) & (errors.residual[own] <= np.log(ends.high))
+            width[own] = ends.high / ends.low
+    large = np.asarray(data.settings.shape.matmul_params) >= SIZE_BOUNDARY
+    parts: dict[str, NDArray[np.bool_]] = {"all": np.ones(len(kinds), bool)}
+    parts |= {name: kinds == name for name in (DENSE, MIXTURE, EARLY)}
+    parts |= {"small": ~large, "large": large}
+    parts |= {name: np.array(data.generation) == name for name in sorted(set(data.generation))}
+    return [
+        f"  {name:<16} {which.sum():>4} rows: "
+        f"{inside[which] @ errors.weight[which] / errors.weight[which].sum():.0%} inside, "
+        f"median width x{np.exp(quantile(np.log(width[which]), errors.weight[which], 0.5)):.2f}"
+        for name, which in parts.items()
+    ]
 
 
 def _source_rows(fit: Fit, note: str) -> list[dict[str, str]]:

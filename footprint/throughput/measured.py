@@ -328,13 +328,11 @@ def stages_ratio(row: Row, shape: Shape, stages: Sequence[Row]) -> float:
     """FLOP of all stages of a run over those of its stated tokens at its stated length."""
     per_length = float(shape.attention_flop) / float(shape.seq_len)
     matmul = 6 * float(shape.matmul_params)
-    whole = sum(
-        float(one["tokens"])
-        * float(one["repeats_count"] or 1)
-        * (matmul + per_length * float(one["seq_len"] or shape.seq_len))  # type: ignore[arg-type]
-        for one in stages
-    )
-    return whole / (float(row["tokens"]) * (matmul + per_length * float(shape.seq_len)))  # type: ignore[arg-type]
+    whole = 0.0
+    for one in stages:
+        tokens = float(one["tokens"] or 0.0) * float(one["repeats_count"] or 1)
+        whole += tokens * (matmul + per_length * float(one["seq_len"] or shape.seq_len))
+    return whole / (float(row["tokens"] or 0.0) * (matmul + per_length * float(shape.seq_len)))
 
 
 def batches_of_runs(catalog: Catalog) -> dict[str, float]:

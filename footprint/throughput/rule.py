@@ -28,7 +28,8 @@ from footprint.units import BYTES_PER_GIB, Quantity
 from footprint.values import Accelerator, Layout, Range
 
 TABLE = "throughput_rule"
-DENSE, MIXTURE = "dense", "moe"
+DENSE, MIXTURE, EARLY = "dense", "moe", "early"
+"""Which range of steady throughput holds: early is before mature software, whatever the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +111,12 @@ def predict(
     layouts, reached, taken, fits = _searched(setting, tuple(sorted(fixed.items())), catalog)
     steady = reached * rule.known("found_layout").mid * _over_own_peak(accelerator, precision)
     ceiling = ceiling_share(accelerator, catalog)
-    kind = MIXTURE if setting.shape.n_experts > 1 else DENSE
+    early = setting.software_year < MATURE_SOFTWARE
+    kind = EARLY if early else MIXTURE if setting.shape.n_experts > 1 else DENSE
     steady_error = rule.known(f"steady_error:{kind}")
     run_error = rule.run_errors().at(float(setting.shape.matmul_params))
     knows_generation = rule.term(f"generation:{generation_of(accelerator)}") is not None
     knows_precision = precision in (*SIXTEEN_BIT, *LOW_PRECISIONS)
-    early = setting.software_year < MATURE_SOFTWARE
     what = f"{generation_of(accelerator)} measured, {precision}" + (f", before {MATURE_SOFTWARE}" if early else "")
     if not (knows_generation and knows_precision):
         wider = rule.known("unmeasured_generation")

@@ -118,13 +118,19 @@ def failure_goodput(
 
 
 def goodput_ends(accelerator_count: Quantity, catalog: Catalog) -> tuple[Quantity, Quantity, Quantity]:
-    """Low, mid and high goodput: each constant at its worse end, its middle, its better end."""
+    """Low, mid and high goodput: what each constant moves alone, in quadrature."""
     names = ("interruption_accelerator_h", "checkpoint_s", "restart_s", "evaluation_share")
     constants = [catalog.constant(name) for name in names]
-    worse = [constants[0].low, *(c.high for c in constants[1:])]
-    better = [constants[0].high, *(c.low for c in constants[1:])]
-    low, mid, high = (failure_goodput(accelerator_count, *v) for v in (worse, [c.mid for c in constants], better))
-    return low, mid, high
+    mids = [c.mid for c in constants]
+    mid = failure_goodput(accelerator_count, *mids)
+    below: Quantity = 0.0
+    above: Quantity = 0.0
+    for place, constant in enumerate(constants):
+        ends = ([*mids[:place], end, *mids[place + 1 :]] for end in (constant.low, constant.high))
+        one, other = (failure_goodput(accelerator_count, *values) for values in ends)
+        below = below + (mid - np.minimum(one, other)) ** 2
+        above = above + (np.maximum(one, other) - mid) ** 2
+    return np.maximum(mid - below**0.5, 0.0), mid, np.minimum(mid + above**0.5, 1.0)
 
 
 def run_layer(catalog: Catalog, steady: Fit, usable_share: float) -> Runs:
