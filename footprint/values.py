@@ -449,6 +449,7 @@ class MeasuredPoint:
     seq_len: int | None
     batch_tokens: float | None
     precision: str
+    is_moe: bool
     kind: str  # which interval holds for it: dense, moe or early (software of before fused attention)
     active_params: float
     measured_mfu: float

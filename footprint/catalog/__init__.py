@@ -5,7 +5,7 @@ with the same columns, where a row with a known key replaces and any other adds.
 the dictionary. What is assumed when nothing is told stands in `plan` and `site`, not here.
 """
 
-from footprint.catalog.lookups import Catalog, open_catalog
+from footprint.catalog.lookups import Catalog, forget_catalogs, open_catalog
 from footprint.catalog.schema import TABLES, Cell, Row, is_number
 
-__all__ = ["TABLES", "Catalog", "Cell", "Row", "is_number", "open_catalog"]
+__all__ = ["TABLES", "Catalog", "Cell", "Row", "forget_catalogs", "is_number", "open_catalog"]

@@ -16,7 +16,7 @@ from footprint.catalog.schema import TABLES, Cell, Row, is_remark
 from footprint.errors import DataError, InputError, UnknownName, close_names
 from footprint.values import Accelerator, Node, Range
 
-__all__ = ["Catalog", "open_catalog"]
+__all__ = ["Catalog", "forget_catalogs", "open_catalog"]
 
 # NVML and vendors count a device's memory in GiB or GB, with or without what ECC takes.
 _MEMORY_TOLERANCE_RATIO = 0.15
@@ -88,6 +88,14 @@ class Catalog:
                 rows.update(File(own, TABLES[table], shipped.header).rows)
             self._tables[table] = rows
         return self._tables[table]
+
+    def with_rows(self, table: str, rows: Iterable[Row]) -> Catalog:
+        """A catalog of the same folders with rows laid over one table, in memory alone."""
+        laid = Catalog(self.shipped, self.override)
+        keys = TABLES[table]
+        over = {tuple(row[key] for key in keys): row for row in rows}
+        laid._tables = {**self._tables, table: {**self._table(table), **over}}
+        return laid
 
     def _row(self, table: str, name: str, field: str) -> Row:
         rows = self._table(table)
@@ -305,3 +313,8 @@ def open_catalog(folder: Path | str | None = None) -> Catalog:
     """The shipped tables, with a user's folder (or the one FOOTPRINT_DATA names) laid over them; opened once."""
     own = folder if folder is not None else os.environ.get("FOOTPRINT_DATA") or None
     return _open(_shipped_folder(), Path(own).expanduser().resolve() if own is not None else None)
+
+
+def forget_catalogs() -> None:
+    """Read every folder anew when it is opened next: its files have changed."""
+    _open.cache_clear()

@@ -18,7 +18,7 @@ from footprint.values import Assumption, Plan, Published, Range, Stage
 
 UNNAMED = "plan"
 FIRST_YEAR, LAST_YEAR = 2000, 2100
-COMMON_WORDS = ("accelerator", "count", "precision", "optimizer", "batch_tokens")
+COMMON_WORDS = ("accelerator", "count", "precision", "optimizer", "batch_tokens", "framework")
 """Words of a plan that hold for all of its stages."""
 
 

@@ -138,9 +138,9 @@ def device_activation_bytes(
 ) -> Quantity:
     """Memory of activations on the first pipeline stage, with sequence parallelism and fused attention.
 
-    device_activation_bytes = tokens_count / tensor_count * (layers_in_flight_count * ((1 - recomputed_share) * (18 * d_model + 6 * ffn_dim) + recomputed_share * 2 * d_model) + recomputed_share * (18 * d_model + 6 * ffn_dim))
+    device_activation_bytes = tokens_count / tensor_count * (layers_in_flight_count * ((1 - recomputed_share) * (18 * d_model + 4 * ffn_dim) + recomputed_share * 2 * d_model) + recomputed_share * (18 * d_model + 4 * ffn_dim))
 
-    A gated FFN keeps 6 bytes per FFN width (a plain one 4); routed copies of tokens are left out.
+    4 bytes per FFN width: a gated FFN recomputes its product, as tuned stacks do. Routed copies of tokens are left out.
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ def device_activation_bytes(
     ----------
     .. [1] Korthikanti et al. 2022, arXiv 2205.05198, sections 4 and 5.
     """
-    kept = 18 * d_model + 6 * ffn_dim
+    kept = 18 * d_model + 4 * ffn_dim
     per_layer = (1 - recomputed_share) * kept + recomputed_share * 2 * d_model
     return tokens_count / tensor_count * (layers_in_flight_count * per_layer + recomputed_share * kept)
 

@@ -30,6 +30,10 @@ def in_words(layout: Layout) -> str:
         for name, short in _PARTS
         if (value := getattr(layout, name)) > 1 or name == "data"
     ]
+        f"{short} {value}{_chunks(layout, name)}"
+        for name, short in _PARTS
+        if (value := getattr(layout, name)) > 1 or name == "data"
+    ]
     if layout.recomputed_share >= 1:
         recomputed = ["all recomputed"]
     else:

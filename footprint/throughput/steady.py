@@ -130,7 +130,8 @@ def step_parts(setting: Setting, layout: Layouts, constants: Constants) -> dict[
 def tokens_per_s(setting: Setting, layout: Layouts, constants: Constants) -> Quantity:
     """Steady tokens per second and accelerator."""
     seconds: Any = sum(step_parts(setting, layout, constants).values())
-    return setting.global_batch_tokens / seconds / setting.accelerator_count
+    used = layout.tensor * layout.pipeline * layout.context
+    return setting.global_batch_tokens / seconds / np.maximum(setting.accelerator_count, used)
 
 
 def model_flop_per_token(setting: Setting) -> Quantity:

@@ -68,6 +68,7 @@ def _point(unseen: Row, row: Row, models: dict[str, Row], catalog: Catalog) -> M
         seq_len=_whole(row["seq_len"]),
         batch_tokens=batch,
         precision=str(row["precision"]),
+        is_moe=bool(row.get("n_experts")),
         kind=EARLY if year_of(row) < MATURE_SOFTWARE else MIXTURE if row.get("n_experts") else DENSE,
         active_params=_number(model["active_params"]) or _number(model["params"]) or 0.0,
         measured_mfu=measured,
