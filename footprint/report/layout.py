@@ -24,12 +24,8 @@ def main_layout(footprint: Footprint) -> str:
 
 
 def in_words(layout: Layout) -> str:
-    """A layout as people write it: tp 8 · pp 16 · dp 128 · ZeRO 1 · 16 micro-batches of 1 · 69 GiB."""
+    """A layout as people write it: tp 8 · pp 16 x 4 · dp 128 · ZeRO 1 · 16 x 1 sequences · 69 GiB."""
     sizes = [
-        f"{short} {value}{_chunks(layout, name)}"
-        for name, short in _PARTS
-        if (value := getattr(layout, name)) > 1 or name == "data"
-    ]
         f"{short} {value}{_chunks(layout, name)}"
         for name, short in _PARTS
         if (value := getattr(layout, name)) > 1 or name == "data"

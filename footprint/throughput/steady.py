@@ -198,7 +198,11 @@ def _memory(setting: Setting, layout: Layouts, constants: Constants, tokens: Qua
 def _exchanges(
     setting: Setting, layout: Layouts, constants: Constants, tokens: Quantity, layers: Quantity
 ) -> dict[str, Quantity]:
-    """Seconds of one micro-batch's exchanges within its model: tensor, expert, context, pipeline."""
+    """Seconds of one micro-batch's exchanges within its model: tensor, expert, context, pipeline.
+
+    A tensor-parallel group that is wider than the fast links reduces within them first, then between nodes over the
+    network of all of a node's devices.
+    """
     shape, device = setting.shape, setting.hardware
     fast, slow, domain = device.link_bytes_per_s, device.network_bytes_per_s, device.domain_count
     tensor = layers * step.tensor_exchange_bytes(tokens, shape.d_model, layout.tensor)
@@ -214,7 +218,7 @@ def _exchanges(
     handed = step.handover_bytes(tokens, shape.d_model, layout.tensor, layout.chunks)
     return {
         "tensor": constants.tensor_exchange_ratio * (1 + layout.recomputed_share / 2) * tensor
-        / np.where(layout.tensor <= domain, fast, slow),
+        * np.where(layout.tensor <= domain, 1 / fast, 1 / fast + 1 / (slow * domain)),
         "expert": constants.expert_exchange_ratio * (shape.n_experts > 1) * layers * expert,
         "context": constants.tensor_exchange_ratio / 3 * context
         / np.where(layout.context * layout.tensor <= domain, fast, slow),
