@@ -86,7 +86,11 @@ def test_notes_go_to_stderr_and_results_to_stdout(run: Any) -> None:
 
 def test_doubling_tokens_doubles_hours_through_the_command_line(run: Any) -> None:
     once, twice = (
-        json.loads(run("estimate", "--params", "7B", "--tokens", n, "--accelerator", "h100-sxm", "-f", "json").out)
+        json.loads(
+            run(
+                "estimate", "--params", "7B", "--tokens", n, "--accelerator", "h100-sxm", "--count", "64", "-f", "json"
+            ).out
+        )
         for n in ("1T", "2T")
     )
     ratio = twice["usage"]["accelerator_hours"]["mid"] / once["usage"]["accelerator_hours"]["mid"]

@@ -101,13 +101,24 @@ def test_the_facility_uses_at_least_what_its_computers_do(size: float, tokens: f
 
 @SLOWLY
 @given(COUNTS, st.integers(2, 8))
-def test_more_devices_take_fewer_days_and_the_same_hours(count: int, times: int) -> None:
-    few, many = (estimate(count=c) for c in (count, count * times))
+def test_more_devices_take_fewer_days_and_as_many_hours_at_a_given_mfu(count: int, times: int) -> None:
+    fixed = {"mfu": 0.4, "goodput": 0.9}
+    few, many = (estimate(count=c, settings=fixed) for c in (count, count * times))
     assert few.usage.accelerator_hours == many.usage.accelerator_hours
     assert few.usage.it_energy_kwh == many.usage.it_energy_kwh
     assert few.usage.wall_clock_h is not None
     assert many.usage.wall_clock_h is not None
     assert few.usage.wall_clock_h.mid == pytest.approx(times * many.usage.wall_clock_h.mid, rel=1e-12)
+
+
+def test_more_devices_take_fewer_days_and_at_a_fixed_batch_more_hours() -> None:
+    """Memory frees and exchanges grow: from 256 devices on, a 7B never gains hours from more of them."""
+    found = [estimate(count=c, batch_tokens="4M").usage for c in (256, 1024, 4096)]
+    hours = [usage.accelerator_hours.mid for usage in found]
+    assert hours == sorted(hours)
+    assert hours[-1] > 1.03 * hours[0]
+    days = [usage.wall_clock_h.mid for usage in found if usage.wall_clock_h]
+    assert days == sorted(days, reverse=True)
 
 
 @SLOWLY
@@ -146,7 +157,7 @@ def test_estimate_sweep_and_hand_agree_to_the_last_digit(size: float, tokens: fl
 @SLOWLY
 @given(st.lists(SIZES, min_size=2, max_size=6))
 def test_a_sweep_over_sizes_is_so_many_estimates(sizes: list[float]) -> None:
-    """The modelled MFU is a power of the size; on arrays it may differ in the last bit."""
+    """Each size is searched by itself; on arrays sums may differ in the last bits."""
     frame = footprint.sweep(params=sizes, tokens="1T", accelerator="h100-sxm", country="FR")
     for row, size in zip(frame.itertuples(), sizes, strict=True):
         one = estimate(params=size, count=None)
@@ -180,7 +191,8 @@ def test_the_grid_moves_carbon_in_proportion_and_hours_not_at_all() -> None:
 
 
 def test_one_node_has_no_network_and_draws_less() -> None:
-    within, beyond = (estimate(params="1B", count=c) for c in (8, 16))
+    fixed = {"mfu": 0.4, "goodput": 0.9}
+    within, beyond = (estimate(params="1B", count=c, settings=fixed) for c in (8, 16))
     assert within.usage.accelerator_hours == beyond.usage.accelerator_hours
     assert within.usage.it_energy_kwh.mid < beyond.usage.it_energy_kwh.mid
     assert within.plan is not None

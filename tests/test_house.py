@@ -58,6 +58,7 @@ FACE = "footprint"
 THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "numpy": ("derivation", "uncertainty", "throughput", "estimation.sweeping"),
     "pandas": ("report.frames", "estimation.sweeping"),
+    "scipy": ("throughput.fitting",),
     "plotly": ("report.charts",),
     "rich": ("report", "cli"),
     "typer": ("cli",),
@@ -90,8 +91,9 @@ DECIMALS = {
     ("estimation/power_calibration.py", "0.95"): "the percentiles that a Range holds, named",
     ("estimation/power_calibration.py", "0.98"): "named: no load above can be told from the maximum",
     ("report/wording.py", "0.01"): "named: below it a share is next to nothing",
-    ("throughput/calibrate.py", "0.05"): "the percentiles that a Range holds, and a named floor of residuals",
-    ("throughput/calibrate.py", "0.95"): "the percentiles that a Range holds",
+    ("report/layout.py", "0.01"): "named: below it a share of a step is next to nothing",
+    ("throughput/whole_run.py", "0.05"): "the percentiles that a Range holds, and a named floor of residuals",
+    ("throughput/whole_run.py", "0.95"): "the percentiles that a Range holds",
     ("uncertainty.py", "0.05"): "the percentiles that a Range holds, named",
     ("uncertainty.py", "0.95"): "the percentiles that a Range holds, named",
 }
@@ -102,6 +104,7 @@ NO_UNIT = {
     ("Range", "mid"): "the unit is in the name of the field that holds the Range",
     ("Range", "high"): "the unit is in the name of the field that holds the Range",
     ("Assumption", "value"): "the unit is in its `field`",
+    ("Layout", "time_shares"): "pairs of a part of a step and its share",
     ("Step", "value"): "the unit is in its `field`",
     ("Step", "inputs"): "pairs of a named input and its number: the unit is in the name",
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from footprint.catalog import Catalog
@@ -121,9 +121,10 @@ def _count(stage: Stage, form: Shape, peak_flop_per_s: float, catalog: Catalog) 
     """Devices that nobody gave: as many as end the stage in the usual time, and twice what its states need."""
     flop = stage.training_flop.mid if stage.training_flop else 0.0
     if stage.tokens is not None:
-        flop = 6 * float(form.matmul_params) * stage.tokens.mid
+        flop = 6 * float(form.matmul_params) * stage.tokens.mid * stage.repeats_count
     fits = 2 * float(smallest_count(stage, catalog)) if stage.params is not None else 1.0
-    return max(usual_count(flop, peak_flop_per_s, catalog), 2.0 ** math.ceil(math.log2(max(fits, 1.0))))
+    usual = usual_count(flop, peak_flop_per_s, catalog)
+    return max(usual, 2.0 ** math.ceil(math.log2(max(fits, 1.0))))
 
 
 def _shape(stage: Stage, size: float, length: float) -> Shape:
@@ -170,13 +171,3 @@ def check_layout(stage: Stage, fixed: Mapping[str, float]) -> None:
 def assumptions(stage: Stage, told: list[Told]) -> list[Assumption]:
     """The told gaps as lines of the ledger."""
     return [Assumption(f"{stage.name}.{name}", *rest) for name, *rest in told]  # type: ignore[arg-type]
-
-
-def resized(setting: Setting, **sizes: Any) -> Setting:
-    """The setting with other parameters, active parameters or count (arrays), shape and batch following."""
-    form = setting.shape
-    if "params" in sizes or "active_params" in sizes:
-        active = sizes.get("active_params", sizes.get("params"))
-        total = sizes.get("params", active)
-        form = shape_of_size(total, active, float(form.vocab), form.seq_len)
-    return replace(setting, shape=form, accelerator_count=sizes.get("count", setting.accelerator_count))

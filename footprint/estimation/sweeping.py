@@ -16,18 +16,17 @@ from footprint.derivation import Plain
 from footprint.errors import InputError
 from footprint.estimation.estimator import plan_usage
 from footprint.estimation.plan import drafts
-from footprint.estimation.reached import Circumstances, resized, setting_of_stage
+from footprint.estimation.reached import Circumstances, read_layout, setting_of_stage
 from footprint.estimation.stage_plan import CHINCHILLA_FLOP_RATIO
 from footprint.estimation.stages import smallest_count
 from footprint.estimation.words import bounds, setting_field
 from footprint.throughput.knots import over_scenarios
-from footprint.throughput.measured import usual_batch_tokens
 from footprint.throughput.rule import predict_many
-from footprint.throughput.setting import broadcast
+from footprint.throughput.setting import Setting, stacked
 from footprint.throughput.whole_run import goodput_ends
 from footprint.uncertainty import mids
 from footprint.units import read_quantity
-from footprint.values import Footprint, Power, Stage
+from footprint.values import Accelerator, Footprint, Power, Range, Stage
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,7 +72,7 @@ def sweep_frame(words: Mapping[str, Any], catalog: Catalog) -> pd.DataFrame:
         raise InputError("sweep", draft.plan.name, "has several stages", "sweep one stage: give --tokens")
     first = draft.plan.stages[0]
     site, _, _ = make_site(draft.site_words, [catalog.accelerator(first.accelerator)], catalog)
-    stage = _with_scenarios(mids(first), swept, single, draft.site_words.year, catalog)
+    stage = _with_scenarios(first, swept, single, draft.site_words.year, catalog)
     hours: Any = swept.get("accelerator_hours", mids(draft.plan).accelerator_hours)
     plan = replace(mids(draft.plan), stages=(stage,), accelerator_hours=hours)
     site = _replaced(mids(site), swept)
@@ -142,7 +141,7 @@ def _with_scenarios(
     stage: Stage, swept: Mapping[str, Array], single: Mapping[str, Any], year: int | None, catalog: Catalog
 ) -> Stage:
     """The stage with the swept words in place of its numbers, and the MFU that goes with its size."""
-    first = stage
+    first, stage = stage, mids(stage)
     words = {"count": "accelerator_count", "flop": "training_flop"}
     changes: dict[str, Any] = {words.get(k, k): v for k, v in swept.items() if k not in ("accelerator_hours",)}
     changes = {k: v for k, v in changes.items() if hasattr(stage, k)}
@@ -151,11 +150,10 @@ def _with_scenarios(
     stage = replace(stage, **changes)
     _check_active(stage)
     given = {*swept, *single["settings"], *single}
-    if {"params", "active_params", "count", "flop"} & set(swept) and stage.mfu is not None and "mfu" not in given:
-        stage = replace(stage, mfu=_reached(stage, first, swept, single, year, catalog))
-    if "count" in swept and "goodput" not in given:
-        goodput: Any = goodput_ends(swept["count"], catalog)[1]
-        stage = replace(stage, goodput=goodput)
+    moved = {"params", "active_params", "count", "flop"} | ({"tokens"} if first.accelerator_count is None else set())
+    if moved & set(swept) and stage.mfu is not None:
+        found = _reached(stage, first, swept, single, year, catalog)
+        stage = replace(stage, **{name: values for name, values in found.items() if name not in given})
     return replace(stage, power=_power_with_scenarios(stage, swept, single, catalog))
 
 
@@ -166,35 +164,53 @@ def _reached(
     single: Mapping[str, Any],
     year: int | None,
     catalog: Catalog,
-) -> Any:
-    """Mid MFU of every scenario: searched for each distinct one, or between knots where there are too many."""
-    device, flop = catalog.accelerator(stage.accelerator), stage.training_flop
-    size: Any = stage.active_params
-    if size is None:
-        size = (np.asarray(flop, float) / CHINCHILLA_FLOP_RATIO) ** 0.5
-    named: dict[str, Any] = {"active_params": size}
-    if stage.params is not None:
-        named["params"] = stage.params
-    if "count" in swept:
-        named["count"] = swept["count"]
-    sizes = {name: np.asarray(values, float) for name, values in named.items() if np.ndim(values)}
-    fixed_sizes = {name: float(values) for name, values in named.items() if not np.ndim(values)}
-    framework = single.get("framework")
-    base, _ = setting_of_stage(first, float(np.ravel(size)[0]), device, Circumstances(year, framework), catalog)
-    batch = single.get("batch_tokens")
+) -> dict[str, Any]:
+    """Mid MFU and goodput of every scenario: of each distinct one, or between knots where there are too many."""
+    device, how = catalog.accelerator(stage.accelerator), Circumstances(year, single.get("framework"))
+    sizes: dict[str, Any] = {"params": stage.params, "active_params": stage.active_params}
+    if stage.active_params is None:
+        sizes = {"size": (np.asarray(stage.training_flop, float) / CHINCHILLA_FLOP_RATIO) ** 0.5}
+    fixed = read_layout(single.get("layout") or {})
+    axes = {name: np.asarray(values, float) for name, values in sizes.items() if np.ndim(values)}
+    if "active_params" in axes and np.array_equal(axes["active_params"], axes.get("params", [])):
+        del axes["params"]  # a dense model has one size
+    asked = ("count",) if "count" in swept or first.accelerator_count is not None else ("tokens", "flop")
+    axes |= {name: swept[name] for name in asked if name in swept}
 
-    def at(points: Mapping[str, Array]) -> Array:
-        changed = {**fixed_sizes, **points}
-        if not {"params", "active_params"} & set(points):
-            changed = {"count": points["count"]}
-        setting = resized(base, **changed)
-        if batch is None and "count" in points:
-            usual = np.array([usual_batch_tokens(c, float(base.shape.seq_len), catalog) for c in points["count"]])
-            setting = replace(setting, global_batch_tokens=usual)
-        length = len(next(iter(points.values())))
-        return np.asarray(predict_many(broadcast(setting, (length,)), device, stage.precision, catalog))
+    def settings(points: Mapping[str, Array]) -> Setting:
+        own = [
+            _setting(first, dict(zip(points, values, strict=True)), device, how, catalog)
+            for values in zip(*(column.tolist() for column in points.values()), strict=True)
+        ]
+        return stacked(own)  # type: ignore[no-any-return]
 
-    return over_scenarios(at, sizes)
+    def mfu(points: Mapping[str, Array]) -> Array:
+        return np.asarray(predict_many(settings(points), device, stage.precision, fixed, catalog))
+
+    def goodput(points: Mapping[str, Array]) -> Array:
+        return np.asarray(goodput_ends(settings(points).accelerator_count, catalog)[1])
+
+    return {"mfu": over_scenarios(mfu, axes), "goodput": over_scenarios(goodput, axes)}
+
+
+def _setting(
+    first: Stage, point: Mapping[str, float], device: Accelerator, how: Circumstances, catalog: Catalog
+) -> Setting:
+    """The first scenario's stage with a point's sizes and count, as a setting."""
+    active = point.get("active_params")
+    total = point.get("params", active if first.params == first.active_params else None)
+    changes: dict[str, Any] = {}
+    if total is not None:
+        changes["params"] = Range.exactly(total)
+    if active is not None:
+        changes["active_params"] = Range.exactly(active)
+    if "count" in point:
+        changes["accelerator_count"] = int(point["count"])
+    names = {"tokens": "tokens", "flop": "training_flop"}
+    changes |= {names[name]: Range.exactly(point[name]) for name in names if name in point}
+    stage = replace(first, **changes)
+    size = point.get("size", stage.active_params.mid if stage.active_params else 0.0)
+    return setting_of_stage(stage, size, device, how, catalog)[0]
 
 
 def _check_active(stage: Stage) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-MOST_DISTINCT = 1024
+MOST_DISTINCT = 512
 """Points at which the function itself is taken."""
 
 

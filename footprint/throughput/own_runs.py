@@ -257,7 +257,7 @@ def is_own(row: Row) -> bool:
 
 
 def uncalibrated(catalog: Catalog) -> Catalog:
-    """The catalog with the shipped rows in place of those that an earlier calibration wrote: the same if there are none."""
+    """The catalog with shipped rows in place of those that an earlier calibration wrote; the same where none did."""
     if catalog.override is None:
         return catalog
     own = {str(row["id"]) for row in catalog.rows(TABLE) if is_own(row)}

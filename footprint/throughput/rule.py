@@ -135,10 +135,12 @@ def predict(
     )
 
 
-def predict_many(setting: Setting, accelerator: Accelerator, precision: str, catalog: Catalog) -> Quantity:
+def predict_many(
+    setting: Setting, accelerator: Accelerator, precision: str, fixed: Mapping[str, float], catalog: Catalog
+) -> Quantity:
     """Mid MFU of many settings at once (arrays of one length), each on its fastest layout."""
     rule = rule_of(catalog)
-    reached = fastest_of_many(setting, {}, catalog.constant("usable_memory_share").mid, rule.constants)
+    reached = fastest_of_many(setting, fixed, catalog.constant("usable_memory_share").mid, rule.constants)
     kept = rule.kept(float(np.max(setting.software_year)))
     steady = reached * rule.known("found_layout").mid * _over_own_peak(accelerator, precision)
     return np.minimum(steady, ceiling_share(accelerator, catalog)) * kept

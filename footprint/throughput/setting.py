@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -71,6 +72,7 @@ class Setting:
     states_bytes: Quantity
 
 
+@lru_cache(maxsize=512)
 def hardware_of(accelerator: Accelerator, precision: str, generation_ratio: float, catalog: Catalog) -> Hardware:
     """Rates of a device; what the catalog does not have is filled from constants.csv.
 
@@ -101,6 +103,7 @@ def hardware_of(accelerator: Accelerator, precision: str, generation_ratio: floa
     )
 
 
+@lru_cache(maxsize=512)
 def ceiling_share(accelerator: Accelerator, catalog: Catalog) -> float:
     """Largest share of the dense peak that one product reached: measured on the device, on its kin, or the median."""
     rows = {str(row["id"]): float(row["ceiling_share"]) for row in catalog.rows("ceilings")}  # type: ignore[arg-type]
