@@ -102,7 +102,7 @@ def setting_of_stage(
         told.append(("modelled_count", count, "default", "constants.csv", "for throughput alone: give --count"))
     batch = stage.batch_tokens
     if batch is None:
-        batch = usual_batch_tokens(count, length, catalog)
+        batch = usual_batch_tokens(count, length, stage.accelerator_count is not None, catalog)
         told.append(("batch_tokens", batch, "default", "constants.csv", "tokens a step: give --batch-tokens"))
     year = float(how.year or LAST_SOFTWARE)
     if how.framework is None:

@@ -172,10 +172,13 @@ def year_of(row: Row) -> int:
     return int(str(row["as_of"])[:4])
 
 
-def usual_batch_tokens(accelerator_count: float, seq_len: float, catalog: Catalog) -> float:
-    """Tokens of a step where none are given: four million, more on many devices, and a sequence at least."""
-    fewest, each = catalog.constant("global_batch_tokens").mid, catalog.constant("tokens_per_accelerator").mid
-    return max(fewest, each * accelerator_count, seq_len)
+def usual_batch_tokens(accelerator_count: float, seq_len: float, count_known: bool, catalog: Catalog) -> float:
+    """Tokens of a step where none are given: four million, more on many devices, and a sequence at least.
+
+    Where the count is unknown too, the batch is taken to keep that many devices busy.
+    """
+    fewest, each = catalog.constant("global_batch_tokens").mid, catalog.constant("tokens_per_accelerator")
+    return max(fewest, (each.mid if count_known else each.high) * accelerator_count, seq_len)
 
 
 def is_vendor_stack(framework: str, vendor: str, year: float) -> bool:
@@ -205,10 +208,11 @@ def setting_of(
     year: float,
     catalog: Catalog,
     framework: str = "",
+    count_known: bool = True,
 ) -> Setting:
     """A setting of floats under mixed-precision Adam; the generation's ratio is put in by whoever has one."""
     device = catalog.accelerator(accelerator)
-    tokens = batch or usual_batch_tokens(count, float(shape.seq_len), catalog)
+    tokens = batch or usual_batch_tokens(count, float(shape.seq_len), count_known, catalog)
     hardware, stack = (
         hardware_of(device, precision, 1.0, catalog),
         float(is_vendor_stack(framework, device.vendor, year)),
@@ -305,7 +309,8 @@ def run_setting(row: Row, catalog: Catalog) -> Setting:
     precision = precision_of(row) if known else reference
     flop = 6 * float(shape.matmul_params) * float(row["tokens"] or 0.0)
     count = float(row["accelerator_count"] or usual_count(flop, peak, catalog))
-    setting = setting_of(shape, device.id, precision, count, batch, year, catalog)
+    is_stated = row["accelerator_count"] is not None
+    setting = setting_of(shape, device.id, precision, count, batch, year, catalog, count_known=is_stated)
     return replace(setting, is_vendor_stack=float(has_vendor_stack(device.vendor, year)))
 
 
