@@ -460,6 +460,13 @@ class MeasuredPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class MeasuredSeries:
+    """One source's measurements of one model on one device, in one precision and at one length, over the count."""
+
+    points: tuple[MeasuredPoint, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Measurements:
     """Measured configurations, each predicted without its source; errors are max(measured/predicted, its inverse)."""
 
@@ -496,7 +503,7 @@ class Scaling:
     batch_tokens: float  # at that count
     batch_follows: bool  # the count; else it stays
     points: tuple[ScalingPoint, ...]
-    measured: tuple[MeasuredPoint, ...] = ()
+    measured: tuple[MeasuredSeries, ...] = ()
     notes: tuple[str, ...] = ()
     catalog_digest: str = ""
     version: str = ""

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from footprint.cli import output
+from footprint.cli.chart import draw
 from footprint.cli.words import Data, Out, OutFormat
-
-if TYPE_CHECKING:
-    from footprint.values import Backtest
 
 _WIDE = 110
 
@@ -38,7 +36,7 @@ def backtest(
 
     result = doors.backtest(data=data)
     if chart is not None:
-        _draw(result, chart)
+        draw("backtest", result, chart, "chart")
     if name == "json":
         output.write(records.to_json(result), out)
     elif name == "csv":
@@ -56,12 +54,3 @@ def backtest(
         )
     else:
         output.show_table(comparison.backtest_rows(result), name, out)
-
-
-def _draw(result: Backtest, path: Path) -> None:
-    from footprint.report import charts
-
-    try:
-        charts.write(charts.CHARTS["backtest"](result), path)
-    except OSError as error:
-        raise output.unwritable("chart", path, error) from error

@@ -11,6 +11,7 @@ import typer
 
 from footprint.cli.backtest import backtest
 from footprint.cli.catalog import catalog
+from footprint.cli.chart import chart
 from footprint.cli.compare import compare
 from footprint.cli.estimate import estimate
 from footprint.cli.explain import explain
@@ -50,7 +51,7 @@ def main(
     """
 
 
-for command in (estimate, compare, explain, backtest, catalog):
+for command in (estimate, compare, explain, backtest, chart, catalog):
     app.command()(command)
 
 

@@ -13,20 +13,28 @@ from footprint.estimation.plan import Draft, drafts
 from footprint.estimation.reached import Circumstances, setting_of_stage
 from footprint.estimation.stages import smallest_count
 from footprint.throughput.layouts import CHOICES, grid, possible
+from footprint.throughput.measured import PRECISIONS
 from footprint.throughput.neighbours import OTHER_DEVICE, OTHER_GENERATION, OTHER_KIND, OTHER_PRECISION
-from footprint.throughput.peaks import generation_of
+from footprint.throughput.peaks import SIXTEEN_BIT, generation_of
 from footprint.throughput.rule import Throughput, predict
 from footprint.throughput.setting import Setting
 from footprint.throughput.unseen import measured_points
-from footprint.values import Accelerator, LayoutCell, LayoutSearch, MeasuredPoint, Scaling, ScalingPoint, Stage
+from footprint.values import (
+    Accelerator,
+    LayoutCell,
+    LayoutSearch,
+    MeasuredPoint,
+    MeasuredSeries,
+    Scaling,
+    ScalingPoint,
+    Stage,
+)
 from footprint.version import __version__
 
 DOUBLINGS = 4
 """Powers of two below and above a plan's count that are drawn."""
-MOST_MODELS = 4
-"""Measured models beside a plan: as many as a legend can tell apart."""
-FARTHEST = OTHER_GENERATION
-"""A measured model further away than another generation of devices says little."""
+MOST_MODELS, FARTHEST = 3, 2.0
+"""Measured models beside a plan, and how many doublings of size away they may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +76,9 @@ def shown(subject: Any, words: Mapping[str, Any], stage: str | None, catalog: Ca
     if own.layout is None:
         fix = "leave out mfu and the hours, so that it is predicted"
         raise InputError("mfu", None, f"of stage {own.name} is given or implied: there is nothing to draw", fix)
-    told = {line.field.removeprefix(f"{own.name}."): line for line in draft.ledger if line.field.startswith(own.name)}
+    told = {
+        line.field.removeprefix(f"{own.name}."): line for line in draft.ledger if line.field.startswith(f"{own.name}.")
+    }
     framework = told["framework"].value if "framework" in told and told["framework"].origin == "given" else None
     parts = {name.removeprefix("layout."): line.value for name, line in told.items() if name.startswith("layout.")}
     fixed = {name: float(value) for name, value in parts.items()}  # type: ignore[arg-type]
@@ -87,14 +97,15 @@ def scaling(one: Shown, batch_follows: bool) -> Scaling:
     own, batch = int(one.setting.accelerator_count), float(one.setting.global_batch_tokens)
     length = float(one.setting.shape.seq_len)
     points, left_out, measured = [], [], _nearest_models(one)
-    for count in _counts(one, own, [point.accelerator_count or own for point in measured]):
+    needed = math.prod(int(one.fixed.get(name, 1)) for name in ("tensor", "pipeline", "context"))
+    for count in _counts(one, own, [p.accelerator_count or own for series in measured for p in series.points]):
         tokens = max(batch * count / own, length) if batch_follows else batch
         _, found = one.on(count, tokens)
-        if found.layout.fits or count == own:
+        if count == own or (found.layout.fits and count % needed == 0):
             points.append(ScalingPoint(count, tokens, found.mfu, found.steady_mfu, found.goodput, found.layout))
         else:
             left_out.append(count)
-    notes = list(one.draft.notes)
+    notes = _doubts(one)
     if left_out:
         notes.append(f"no layout fits on {' or '.join(f'{count:,}' for count in left_out)} accelerators: not drawn")
     return Scaling(
@@ -114,6 +125,12 @@ def scaling(one: Shown, batch_follows: bool) -> Scaling:
     )
 
 
+def _doubts(one: Shown) -> list[str]:
+    """What the plan's notes say of its throughput: of the stage, or of devices that were not measured."""
+    _, found = one.on(int(one.setting.accelerator_count), float(one.setting.global_batch_tokens))
+    return [note for note in one.draft.notes if note == found.note or note.startswith(f"{one.stage.name}: no layout")]
+
+
 def _counts(one: Shown, own: int, measured: list[int]) -> list[int]:
     """Powers of two around the plan's count and over the measured ones, from the fewest that could hold the states."""
     fewest = float(smallest_count(one.stage, one.catalog)) if one.stage.params is not None else 1.0
@@ -123,7 +140,7 @@ def _counts(one: Shown, own: int, measured: list[int]) -> list[int]:
     return sorted({own, *(2**power for power in range(max(lowest, least, 0), highest + 1))})
 
 
-def _nearest_models(one: Shown) -> tuple[MeasuredPoint, ...]:
+def _nearest_models(one: Shown) -> tuple[MeasuredSeries, ...]:
     """All counts of the few measured models that are nearest, each on one device, in one precision, at one length.
 
     Rows of one source that share a size are one model, whatever their names.
@@ -133,18 +150,24 @@ def _nearest_models(one: Shown) -> tuple[MeasuredPoint, ...]:
     for point in measured_points(one.catalog):
         if point.accelerator_count is None or not point.active_params:
             continue
+        if _width(point.precision) != _width(one.stage.precision):
+            continue  # its MFU is over another peak
         away, model = _distance(one, point), (point.source_id, f"{point.active_params:.2g}")
         group = (*model, point.accelerator, point.precision, point.seq_len)
         groups.setdefault(group, []).append(point)
         if away <= FARTHEST and (model not in nearest or away < nearest[model][0]):
             nearest[model] = (away, group)
     chosen = sorted(nearest.values(), key=lambda pair: pair[0])[:MOST_MODELS]
-    return tuple(replace(point, model=groups[group][0].model) for _, group in chosen for point in groups[group])
+    return tuple(MeasuredSeries(tuple(groups[group])) for _, group in chosen)
+
+
+def _width(precision: str) -> str:
+    return "16 bits" if precision in SIXTEEN_BIT else PRECISIONS.get(precision, precision)
 
 
 def _distance(one: Shown, point: MeasuredPoint) -> float:
     """Doublings of size and length away, as in `throughput.neighbours`; the count is the chart's own axis."""
-    away = abs(math.log2(point.active_params / one.size))
+    away: float = abs(math.log2(point.active_params / one.size))
     away += OTHER_GENERATION * (point.generation != generation_of(one.device))
     away += OTHER_DEVICE * (point.accelerator != one.device.id)
     away += OTHER_PRECISION * (point.precision != one.stage.precision)
@@ -171,7 +194,7 @@ def layout_search(one: Shown) -> LayoutSearch:
         cells=tuple(_cell(one, tensor, pipeline) for pipeline in sizes["pipeline"] for tensor in sizes["tensor"]),
         found=found,
         steady_mfu=one.stage.steady_mfu,
-        notes=tuple(one.draft.notes),
+        notes=tuple(_doubts(one)),
         catalog_digest=one.catalog.digest(),
         version=__version__,
     )

@@ -1,4 +1,4 @@
-"""The public functions of the estimator: `estimate`, `compare`, `sweep`, `backtest` and what goes with them."""
+"""The public functions of the estimator: `estimate`, `compare`, `sweep`, `backtest`, and what charts show."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from footprint.report.comparison import BENCHMARKS
 from footprint.report.result import Result
 from footprint.throughput.neighbours import nearest
 from footprint.units import PERCENT_PER_SHARE
-from footprint.values import Backtest, Footprint, Neighbour, Score
+from footprint.values import Backtest, Footprint, LayoutSearch, Measurements, Neighbour, Scaling, Score
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,6 +88,50 @@ def backtest(*, data: str | Path | None = None) -> Backtest:
     from footprint.estimation.backtesting import run_backtest
 
     return run_backtest(open_catalog(data))
+
+
+def measurements(*, data: str | Path | None = None) -> Measurements:
+    """Every measured configuration beside the MFU predicted for it with its source left out of the fit."""
+    from footprint.throughput.unseen import measurements
+
+    return measurements(open_catalog(data))
+
+
+def scaling(
+    subject: str | Path | Mapping[str, Any] | None = None,
+    *,
+    stage: str | None = None,
+    batch_follows: bool = False,
+    data: str | Path | None = None,
+    **words: Unpack[read.Words],
+) -> Scaling:
+    """The MFU of one stage of a plan on more and on fewer accelerators, and what was measured nearby.
+
+    Parameters
+    ----------
+    subject, data, **words
+        As for `estimate`.
+    stage : str, optional
+        Which stage; the first unless named.
+    batch_follows : bool
+        Whether tokens a step grow with the count; otherwise they stay those of the plan.
+    """
+    from footprint.estimation import charted
+
+    return charted.scaling(charted.shown(subject, words, stage, open_catalog(data)), batch_follows)
+
+
+def layout_search(
+    subject: str | Path | Mapping[str, Any] | None = None,
+    *,
+    stage: str | None = None,
+    data: str | Path | None = None,
+    **words: Unpack[read.Words],
+) -> LayoutSearch:
+    """The fastest layout of one stage of a plan by tensor and pipeline size; parameters as for `scaling`."""
+    from footprint.estimation import charted
+
+    return charted.layout_search(charted.shown(subject, words, stage, open_catalog(data)))
 
 
 def neighbours(result: Footprint, *, data: str | Path | None = None) -> tuple[Neighbour, ...]:

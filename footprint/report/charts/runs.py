@@ -27,7 +27,9 @@ def backtest(result: Backtest) -> go.Figure:
         hoverinfo="skip",
         name="within a factor of 2",
     )
-    figure.add_scatter(x=ends, y=ends, mode="lines", line={"color": GREY, "dash": "dash"}, hoverinfo="skip", name="exact")
+    figure.add_scatter(
+        x=ends, y=ends, mode="lines", line={"color": GREY, "dash": "dash"}, hoverinfo="skip", name="exact"
+    )
     grouped: dict[Kind, list[BacktestRow]] = {}
     for row in result.rows:
         grouped.setdefault(kind_of(row.accelerator), []).append(row)
@@ -42,7 +44,7 @@ def backtest(result: Backtest) -> go.Figure:
     )
     assumed = (
         "Each run from its size, tokens, device, count and year alone",
-        "bars: 90 % interval set by the other organizations",
+        "Bars: 90 % interval set by the other organizations",
     )
     return finish(figure, finding(result), "", assumed, result.catalog_digest, result.version)
 

@@ -10,9 +10,9 @@ from typing import Any
 import plotly.graph_objects as go
 
 INK, GREY, BAND = "#222222", "#555555", "rgba(128,128,128,0.18)"
-FOOTNOTE_CHARACTERS = 150
+FOOTNOTE_CHARACTERS = 165
 FOOTNOTE_LINE_PX, FOOTNOTE_TOP_PX = 18, 64
-MARGIN_PX = 90
+TITLE_PX, DETAIL_PX = 64, 108
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +73,20 @@ def finish(
             "text": finding,
             "font": {"size": 20},
             "subtitle": {"text": detail, "font": {"size": 15, "color": GREY}},
-            "x": 0.01,
+            "x": 0,
             "xanchor": "left",
             "yref": "container",
-            "y": 0.965,
+            "y": 1,
             "yanchor": "top",
+            "pad": {"l": 12, "t": 16},
         },
         hoverlabel={"align": "left"},
-        margin={"l": 80, "r": 20, "t": MARGIN_PX, "b": FOOTNOTE_TOP_PX + 16 + FOOTNOTE_LINE_PX * len(lines)},
+        margin={
+            "l": 80,
+            "r": 20,
+            "t": DETAIL_PX if detail else TITLE_PX,
+            "b": FOOTNOTE_TOP_PX + 16 + FOOTNOTE_LINE_PX * len(lines),
+        },
     )
     figure.update_xaxes(ticks="outside", linecolor=GREY, showline=True, automargin=False)
     figure.update_yaxes(ticks="outside", linecolor=GREY, showline=True)
