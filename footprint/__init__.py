@@ -9,7 +9,7 @@ from footprint.version import __version__
 
 if TYPE_CHECKING:
     from footprint.errors import DataError, FootprintError, InputError, MissingExtra, UnknownName
-    from footprint.estimation.doors import backtest, compare, estimate, sweep
+    from footprint.estimation.doors import backtest, calibrate, compare, estimate, sweep
     from footprint.report.result import Result
 
 _HOMES = {
@@ -20,6 +20,7 @@ _HOMES = {
     "Result": "footprint.report.result",
     "UnknownName": "footprint.errors",
     "backtest": "footprint.estimation.doors",
+    "calibrate": "footprint.estimation.doors",
     "compare": "footprint.estimation.doors",
     "estimate": "footprint.estimation.doors",
     "sweep": "footprint.estimation.doors",
@@ -34,6 +35,7 @@ __all__ = [
     "UnknownName",
     "__version__",
     "backtest",
+    "calibrate",
     "compare",
     "estimate",
     "sweep",

@@ -241,6 +241,7 @@ class Plan:
     organization: str | None = None
     third_party: bool = False
     accelerator_hours: Range | None = None
+    development_ratio: Range | None = None  # hours before the final run over those of the run
 
 
 @dataclass(frozen=True, slots=True)
@@ -390,7 +391,7 @@ class BacktestRow:
 
 @dataclass(frozen=True, slots=True)
 class BacktestGroup:
-    """How far the estimates of a group of runs were off."""
+    """How far the estimates of a group of runs, or of measured configurations, were off."""
 
     name: str
     run_count: int
@@ -409,6 +410,7 @@ class Backtest:
     skipped: tuple[tuple[str, str], ...]  # run id, why it cannot be estimated
     catalog_digest: str = ""
     version: str = ""
+    steady_groups: tuple[BacktestGroup, ...] = ()  # measured configurations, each source unseen
 
 
 @dataclass(frozen=True, slots=True)
@@ -535,5 +537,69 @@ class LayoutSearch:
     found: Layout
     steady_mfu: Range
     notes: tuple[str, ...] = ()
+    catalog_digest: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRun:
+    """A run of the user's own beside its predictions; hours where it is a whole run, tokens/s where it is steady."""
+
+    name: str
+    line: int  # of the file
+    accelerator: str
+    measure: str  # the column that states what was reached
+    is_steady: bool
+    measured_accelerator_hours: float | None
+    before_accelerator_hours: Range | None
+    after_accelerator_hours: Range | None
+    measured_accelerator_tokens_per_s: float | None
+    before_accelerator_tokens_per_s: Range | None
+    after_accelerator_tokens_per_s: Range | None
+    before_ratio: float  # predicted over measured
+    after_ratio: float
+    left_out_ratio: float | None  # calibrated on the other configurations; None where there is no other
+    inside_before: bool
+    inside_after: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OwnLevel:
+    """Throughput of a cluster over the predicted one, and how far predictions of its runs were off."""
+
+    is_steady: bool
+    level_ratio: Range
+    run_count: int
+    configuration_count: int  # runs that are alike count as one
+    median_error_before_ratio: float  # median of max(predicted/measured, measured/predicted)
+    median_error_after_ratio: float
+    median_error_left_out_ratio: float | None
+    inside_before_share: float
+    inside_after_share: float
+
+
+@dataclass(frozen=True, slots=True)
+class RuleRow:
+    """A row of throughput_rule.csv that own runs change, with what stood there before."""
+
+    id: str
+    before_ratio: Range
+    after_ratio: Range
+    source: str
+    as_of: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Predictions before and after own runs moved them."""
+
+    source: str
+    runs: tuple[OwnRun, ...]
+    levels: tuple[OwnLevel, ...]
+    rows: tuple[RuleRow, ...]
+    skipped: tuple[tuple[str, str], ...] = ()  # place, why it was passed over
+    notes: tuple[str, ...] = ()
+    written: str | None = None  # the file
     catalog_digest: str = ""
     version: str = ""

@@ -286,7 +286,7 @@ def test_explain_puts_numbers_with_units_into_equations() -> None:
     assert "= 30,600,000 h * 1,050 W / 1,000" in out
     assert "= 32,130,000 kWh  (32.13 GWh)" in out
     assert "[ISO/IEC 30134-2 (the IT boundary of PUE).]" in out
-    assert "MFU 0.410  Llama 3.1 405B, 16,384 x h100-sxm at length 8,192 bf16" in out
+    assert "MFU 0.410 over the 16-bit peak  Llama 3.1 405B, 16,384 x h100-sxm at length 8,192 bf16" in out
     assert "no operator tells" in out
 
 

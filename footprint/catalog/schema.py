@@ -34,6 +34,7 @@ TABLES: Mapping[str, Key] = MappingProxyType(
         "models": ("id",),
         "stages": ("model", "stage"),
         "optimizers": ("id",),
+        "development": ("id",),
         "constants": ("id",),
         "grid_open": ("zone", "year", "basis", "scope", "source"),
         "grid_odbl": ("zone", "year", "basis", "scope"),

@@ -47,6 +47,7 @@ def backtest(
             [
                 comparison.backtest_rows(result, organizations=is_wide),
                 comparison.backtest_skipped(result),
+                comparison.steady_groups(result),
                 comparison.backtest_groups(result),
             ],
             out,

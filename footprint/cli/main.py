@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from footprint.cli.backtest import backtest
+from footprint.cli.calibrate import calibrate
 from footprint.cli.catalog import catalog
 from footprint.cli.chart import chart
 from footprint.cli.compare import compare
@@ -51,7 +52,7 @@ def main(
     """
 
 
-for command in (estimate, compare, explain, backtest, chart, catalog):
+for command in (estimate, compare, explain, backtest, calibrate, chart, catalog):
     app.command()(command)
 
 

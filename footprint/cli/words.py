@@ -39,6 +39,9 @@ RUN_WORDS: dict[str, Any] = {
     "reported": Annotated[
         bool | None, typer.Option("--reported", help="Start from the hours that the model's makers reported.")
     ],
+    "development": Annotated[
+        Text, _option("Count runs before the final one: olmo, idefics, ecologits, olmo-3, or a ratio.", _RUN, "NAME")
+    ],
     "node": Annotated[Text, _option("Server or instance; see: footprint catalog nodes.", _RUN, "NAME")],
 }
 SITE_WORDS: dict[str, Any] = {

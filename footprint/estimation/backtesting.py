@@ -19,7 +19,8 @@ from footprint.throughput.measured import batches_of_runs
 from footprint.throughput.peaks import generation_of, reference_peak
 from footprint.throughput.rule import rule_of
 from footprint.throughput.steady import MATURE_SOFTWARE
-from footprint.throughput.whole_run import Unseen, run_layer, without_each
+from footprint.throughput.unseen import groups as steady_groups
+from footprint.throughput.whole_run import SIZE_BOUNDARY, Unseen, run_layer, without_each
 from footprint.uncertainty import draw, summarise
 from footprint.values import Architecture, Backtest, BacktestGroup, BacktestRow, Range
 from footprint.version import __version__
@@ -70,7 +71,9 @@ def run_backtest(catalog: Catalog) -> Backtest:
                 note=excluded.get(str(row["id"]), ""),
             )
         )
-    return Backtest(tuple(rows), _groups(rows, catalog), tuple(skipped), catalog.digest(), __version__)
+    return Backtest(
+        tuple(rows), _groups(rows, catalog), tuple(skipped), catalog.digest(), __version__, steady_groups(catalog)
+    )
 
 
 def _cannot(row: Row) -> str:
@@ -135,11 +138,13 @@ def _architecture(row: Row) -> Architecture | None:
 def _groups(rows: list[BacktestRow], catalog: Catalog) -> tuple[BacktestGroup, ...]:
     generation = {device.id: generation_of(device) for device in catalog.accelerators()}
     plain = [row for row in rows if not row.note]
+    sizes = {str(row["id"]): float(row["active_params"] or 0.0) for row in catalog.rows("runs")}
     groups = [_group("all runs", rows), _group("comparable runs", plain)]
     for name, key in (
         ("accelerator", lambda row: generation[row.accelerator]),
         ("kind", lambda row: row.kind),
         ("tier", lambda row: row.tier),
+        ("size", lambda row: "large" if sizes[row.run_id] >= SIZE_BOUNDARY else "small"),
     ):
         by_key = _split(plain, key)
         groups += [_group(f"{name}: {value}", found) for value, found in sorted(by_key.items())]

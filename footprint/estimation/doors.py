@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -16,7 +16,7 @@ from footprint.report.comparison import BENCHMARKS
 from footprint.report.result import Result
 from footprint.throughput.neighbours import nearest
 from footprint.units import PERCENT_PER_SHARE
-from footprint.values import Backtest, Footprint, LayoutSearch, Measurements, Neighbour, Scaling, Score
+from footprint.values import Backtest, Calibration, Footprint, LayoutSearch, Measurements, Neighbour, Scaling, Score
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -132,6 +132,41 @@ def layout_search(
     from footprint.estimation import charted
 
     return charted.layout_search(charted.shown(subject, words, stage, open_catalog(data)))
+
+
+def calibrate(
+    runs: str | Path | Iterable[Mapping[str, Any]],
+    *,
+    write: str | Path | None = None,
+    skip_bad: bool = False,
+    data: str | Path | None = None,
+) -> Calibration:
+    """Move predictions toward one's own runs; `footprint calibrate --example` shows the columns.
+
+    Parameters
+    ----------
+    runs : path, or mappings
+        A CSV file with one run a row, or its rows as mappings.
+    write : path, optional
+        A folder for the changed rows of the rule, to be given as `data` from then on.
+    skip_bad : bool
+        Pass over rows that cannot be read; they stand in `skipped`.
+    data : path, optional
+        As for `estimate`. Rows that an earlier calibration wrote there do not count twice.
+
+    Returns
+    -------
+    Calibration
+        Each run before and after, the levels, and the rows of the rule.
+
+    Raises
+    ------
+    InputError, DataError
+        For a file or a row that cannot be, naming line, column, value and fix.
+    """
+    from footprint.estimation.calibrating import run_calibration
+
+    return run_calibration(runs, open_catalog(data), write, skip_bad)
 
 
 def neighbours(result: Footprint, *, data: str | Path | None = None) -> tuple[Neighbour, ...]:

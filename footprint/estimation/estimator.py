@@ -23,6 +23,9 @@ from footprint.version import __version__
 OUTPUTS = ("accelerator_hours", "facility_energy_kwh", "total_location_kgco2e")
 """What sensitivities are told for."""
 
+DEVELOPMENT = "development"
+"""Kind of the line that holds what came before the final run: hours and energy, no FLOP of the model."""
+
 Calculate = Derivation | Plain
 
 
@@ -106,7 +109,31 @@ def plan_usage(plan: Plan, calculate: Calculate, prefix: str = "") -> Usage:
     works = {stage.name: work(replace(stage, name=prefix + stage.name), calculate) for stage in plan.stages}
     known = _known_hours(plan, works, calculate, prefix)
     lines = [_line(stage, works[stage.name], known.get(stage.name), calculate, prefix) for stage in plan.stages]
+    if plan.development_ratio is not None:
+        lines += _development(lines, plan.development_ratio, calculate, prefix)
     return _total(lines, calculate, wall_clock=True, stages=list(plan.stages))
+
+
+def _development(lines: list[UsageLine], ratio: Quantity, calculate: Calculate, prefix: str) -> list[UsageLine]:
+    """What came before the final run, on the same kinds of accelerator: a line for each."""
+    found = []
+    for device in dict.fromkeys(line.accelerator for line in lines):
+        own = [line for line in lines if line.accelerator == device]
+        name = DEVELOPMENT if len(own) == len(lines) else f"{DEVELOPMENT} {device}"
+        part = prefix + name
+        hours = calculate(
+            energy.development_accelerator_hours, part=part, development_ratio=ratio,
+            accelerator_hours=sum(line.accelerator_hours for line in own),
+        )  # fmt: skip
+        amounts = {
+            field: calculate(
+                energy.development_energy_kwh, part=part, development_ratio=ratio,
+                energy_kwh=sum(getattr(line, field) for line in own),
+            )
+            for field in ("it_energy_kwh", "nameplate_energy_kwh")
+        }  # fmt: skip
+        found.append(UsageLine(name=name, kind=DEVELOPMENT, accelerator=device, accelerator_hours=hours, **amounts))
+    return found
 
 
 def _known_hours(plan: Plan, works: dict[str, Work | None], calculate: Calculate, prefix: str) -> dict[str, Quantity]:
@@ -207,14 +234,15 @@ def _total(lines: list[UsageLine], calculate: Calculate, wall_clock: bool, stage
         absent = not found or any(value is None for value in found.values())
         return None if absent else calculate.total(field, found)
 
-    counted = [line for line in lines if line.kind != "evaluation"]
+    run = [line for line in lines if line.kind != DEVELOPMENT]
+    counted = [line for line in run if line.kind != "evaluation"]
     updating = [line for line in lines if line.kind in UPDATING]
     return Usage(
         lines=tuple(lines),
         accelerator_hours=total("accelerator_hours"),
         it_energy_kwh=total("it_energy_kwh"),
         nameplate_energy_kwh=total("nameplate_energy_kwh"),
-        wall_clock_h=_critical_path(lines, stages, calculate) if wall_clock else None,
+        wall_clock_h=_critical_path(run, stages, calculate) if wall_clock else None,
         training_flop=total("training_flop", counted),
         update_flop=total("training_flop", updating),
         tokens=total("tokens", updating),

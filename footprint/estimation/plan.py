@@ -9,7 +9,7 @@ from typing import Any
 
 from footprint.accounting.site import SiteWords
 from footprint.catalog import Catalog, Row
-from footprint.errors import InputError
+from footprint.errors import InputError, UnknownName
 from footprint.estimation import architecture as shape
 from footprint.estimation import words as read
 from footprint.estimation.presets import preset_rows, published_run, stage_words
@@ -119,6 +119,7 @@ class _Builder:
             organization=str(self.preset["organization"]) if self.preset else None,
             third_party=third_party,
             accelerator_hours=hours,
+            development_ratio=self._development(),
         )
         return Draft(plan, site_words, self.ledger, _unique(self.notes), published)
 
@@ -244,6 +245,26 @@ class _Builder:
         hours = Range.exactly(float(known[0].accelerator_hours or 0.0))
         self._tell("accelerator_hours", hours, "catalog", known[0].source, f"reported, run {known[0].run_id}")
         return hours
+
+    def _development(self) -> Range | None:
+        """Hours before the final run over its own: a cited prior by name, or a ratio; none unless asked for."""
+        rows = {str(row["id"]): row for row in self.catalog.rows("development")}
+        told = self.words.get("development")
+        if told is None:
+            names = ", ".join(f"{name} (x {float(row['ratio'] or 0.0):g})" for name, row in rows.items())
+            note = f"the final run alone: ablations and failed runs come with --development {names}"
+            self._tell("development_ratio", 0.0, "default", "development.csv", note)
+            return None
+        row = rows.get(str(told).casefold())
+        if row is None and str(told)[:1].isalpha():
+            raise UnknownName("development", str(told), rows, "name one of these, or give a ratio such as 0.5")
+        if row is None:
+            ratio = read.ranged("development_ratio", told)
+            self._tell("development_ratio", ratio, "given", "user")
+            return ratio
+        ratio = Range(*(float(row[end] or 0.0) for end in ("low_ratio", "ratio", "high_ratio")))
+        self._tell("development_ratio", ratio, "catalog", str(row["source"]), str(row["note"]))
+        return ratio
 
     def _published(self) -> list[Published]:
         """In the order of the preset: the run that covers its stages first."""

@@ -14,6 +14,7 @@ from footprint.estimation import words as read
 from footprint.estimation.hf_config import read_config
 from footprint.estimation.power import stage_power
 from footprint.estimation.reached import Circumstances, assumptions, check_layout, read_layout, setting_of_stage
+from footprint.throughput.own_runs import KEPT_ROW, STEADY_ROW, with_own_source
 from footprint.throughput.peaks import peak_flop_per_s, reference_peak
 from footprint.throughput.rule import Throughput, predict, rule_of
 from footprint.units import read_range
@@ -38,6 +39,8 @@ SOURCES: dict[str, Callable[[Throughput], tuple[str, str]]] = {
     "generation_mfu": lambda found: ("constants.csv", "decoding is bound by memory"),
 }
 """Source and note of each."""
+MOVED = {"mfu": (STEADY_ROW, KEPT_ROW), "steady_mfu": (STEADY_ROW,)}
+"""Rows of the rule that own runs may have moved, and what they move."""
 
 Model = tuple[Architecture | None, Range | None, Range | None]
 """Architecture, parameters, active parameters: each None where unknown."""
@@ -267,7 +270,8 @@ class StageBuilder:
                 note = "used only to share out the known hours over the stages"
                 self._tell(f"{stage.name}.modelled_{name}", values[name], "modelled", "throughput_rule.csv", note)
             elif name not in unused:
-                self._tell(f"{stage.name}.{name}", values[name], "modelled", *SOURCES[name](predicted))
+                source, note = with_own_source(*SOURCES[name](predicted), self.catalog, MOVED.get(name, ()))
+                self._tell(f"{stage.name}.{name}", values[name], "modelled", source, note)
         if "mfu" in given | unused:
             return replace(stage, **values)  # type: ignore[arg-type]
         return replace(stage, steady_mfu=predicted.steady_mfu, layout=predicted.layout, **values)  # type: ignore[arg-type]
@@ -277,7 +281,8 @@ class StageBuilder:
         for name, value in fixed.items():
             self._tell(f"{stage.name}.layout.{name}", value, "given", "user")
         note = "well tuned, on the layout found: what the run keeps of it is in mfu"
-        self._tell(f"{stage.name}.steady_mfu", predicted.steady_mfu, "modelled", "throughput_rule.csv", note)
+        source, note = with_own_source("throughput_rule.csv", note, self.catalog, MOVED["steady_mfu"])
+        self._tell(f"{stage.name}.steady_mfu", predicted.steady_mfu, "modelled", source, note)
         if not predicted.is_measured:
             self.notes.append(predicted.note)
         if not predicted.layout.fits and stage.accelerator_count is not None:

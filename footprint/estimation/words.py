@@ -39,6 +39,7 @@ class Words(TypedDict, total=False):
     grid: str
     provider: str
     node: str
+    development: Number
     reported: bool
     settings: Mapping[str, Number]
     name: str

@@ -54,6 +54,40 @@ def shared_accelerator_hours(
     return known_accelerator_hours * modelled_accelerator_hours / modelled_total_accelerator_hours
 
 
+def development_accelerator_hours(accelerator_hours: Quantity, development_ratio: Quantity) -> Quantity:
+    """Hours of what ran before the final run: ablations, failed and abandoned runs, as a multiple of its own.
+
+    development_accelerator_hours = accelerator_hours * development_ratio
+
+    Parameters
+    ----------
+    accelerator_hours : h, of the final run
+    development_ratio : >= 0; 0.5 measured for OLMo, 4.6 stated for Olmo 3
+
+    References
+    ----------
+    .. [1] Morrison et al. 2025, arXiv 2503.05804, section 4 (development cost).
+    """
+    return accelerator_hours * development_ratio
+
+
+def development_energy_kwh(energy_kwh: Quantity, development_ratio: Quantity) -> Quantity:
+    """Energy of what ran before the final run, as much an hour as the run itself.
+
+    development_energy_kwh = energy_kwh * development_ratio
+
+    Parameters
+    ----------
+    energy_kwh : kWh, of the final run, within the same boundary
+    development_ratio : >= 0, as for its hours
+
+    References
+    ----------
+    .. [1] Morrison et al. 2025, arXiv 2503.05804, section 4 (development cost).
+    """
+    return energy_kwh * development_ratio
+
+
 def implied_mfu(dense_flop: Quantity, accelerator_hours: Quantity, peak_flop_per_s: Quantity) -> Quantity:
     """MFU over the whole run that known hours imply, lost time counted against it.
 

@@ -91,7 +91,9 @@ def level_ratio(centre_log: Quantity, unlearned_share: Quantity) -> Quantity:
     return math.e ** ((1 - unlearned_share) * centre_log)
 
 
-def kept_spread_log(run_spread_log: Quantity, steady_spread_log: Quantity, steady_unlearned_share: Quantity) -> Quantity:
+def kept_spread_log(
+    run_spread_log: Quantity, steady_spread_log: Quantity, steady_unlearned_share: Quantity
+) -> Quantity:
     """Spread of whole-run levels that is left once steady measurements have moved the steady level.
 
     kept_spread_log = (run_spread_log ** 2 - (1 - steady_unlearned_share) * steady_spread_log ** 2) ** 0.5

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from footprint.report.tables import Cell, Table
 from footprint.report.wording import THIRD_PARTY, UNKNOWN, is_third_party, show_range
 from footprint.units import show_number
-from footprint.values import Backtest, Footprint, Range, Score
+from footprint.values import Backtest, BacktestGroup, Footprint, Range, Score
 
 BENCHMARKS = ("MMLU", "HumanEval", "GSM8K")
 Scores = Mapping[str, Sequence[Score]]
@@ -104,7 +104,16 @@ def backtest_numbers(backtest: Backtest) -> Table:
 
 
 def backtest_groups(backtest: Backtest) -> Table:
-    """How far off each group was."""
+    """How far off each group of runs was."""
+    return _groups(backtest.groups, "group", "runs")
+
+
+def steady_groups(backtest: Backtest) -> Table:
+    """How far off steady throughput was, by group of measured configurations."""
+    return _groups(backtest.steady_groups, "steady throughput", "rows")
+
+
+def _groups(groups: Sequence[BacktestGroup], name: str, count: str) -> Table:
     rows = tuple(
         (
             group.name,
@@ -114,9 +123,9 @@ def backtest_groups(backtest: Backtest) -> Table:
             show_number(group.median_bias_ratio, 3),
             f"{group.inside_share:.0%}",
         )
-        for group in backtest.groups
+        for group in groups
     )
-    columns = ("group", "runs", "median error", "90 % within", "bias", "inside interval")
+    columns = (name, count, "median error", "90 % within", "bias", "inside interval")
     return Table(columns, rows, right=frozenset(columns[1:]))
 
 

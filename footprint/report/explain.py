@@ -130,7 +130,7 @@ def _neighbours(neighbours: Iterable[Neighbour]) -> list[str]:
             )
             if words
         )
-        lines.append(f"  MFU {n.mfu:.3f}  {plain(n.model)}, {size}")
+        lines.append(f"  MFU {n.mfu:.3f} over the 16-bit peak  {plain(n.model)}, {size}")
         lines.append(f"             {plain(n.source)}")
     return lines
 

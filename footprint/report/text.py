@@ -114,7 +114,7 @@ def _stages(footprint: Footprint) -> list[RenderableType]:
 
 def _run(footprint: Footprint) -> RenderableType:
     usage = footprint.usage
-    counts = {line.accelerator_count for line in usage.lines}
+    counts = {line.accelerator_count for line in usage.lines if line.kind != "development"}
     at = f"on {next(iter(counts)):,} accelerators" if len(counts) == 1 and None not in counts else ""
     rows: list[tuple[Cell, ...]] = [
         ("Accelerator-hours", show_range("accelerator_hours", usage.accelerator_hours), ""),

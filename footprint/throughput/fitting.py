@@ -11,11 +11,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from footprint.catalog import Catalog
+from footprint.errors import MissingExtra
 from footprint.throughput.layouts import candidates, joined
 from footprint.throughput.measured import Measured, with_generations
 from footprint.throughput.setting import Setting, at
@@ -95,8 +97,7 @@ def fit_steady(
     data: Measured, catalog: Catalog, found: Choices, keep: NDArray[np.bool_] | None = None, start: Fit | None = None
 ) -> Fit:
     """Constants, generations and sources of the kept rows; from `start` one alternation is enough."""
-    from scipy.optimize import least_squares  # here: only who calibrates has it
-
+    least_squares = _least_squares()
     known = priors(catalog)
     kept = np.flatnonzero(np.ones(len(data.log_mfu), bool) if keep is None else keep)
     generations, sources = sorted(set(data.generation)), sorted(set(data.group))
@@ -133,6 +134,15 @@ def fit_steady(
     fitted = of(logs)
     absent = set(generations) - set(np.array(data.generation)[kept].tolist())
     return replace(fitted, generations={g: 1.0 if g in absent else r for g, r in fitted.generations.items()})
+
+
+def _least_squares() -> Any:
+    """The solver, which only those who refit the model need."""
+    try:
+        from scipy.optimize import least_squares
+    except ImportError as error:
+        raise MissingExtra("scipy", "calibrate", "refitting the throughput model") from error
+    return least_squares
 
 
 def unseen_sources(

@@ -6,6 +6,7 @@ The predictions stand in `data/throughput_unseen.csv`, written by `footprint.thr
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -14,8 +15,8 @@ from footprint.throughput.measured import precision_of, year_of
 from footprint.throughput.peaks import generation_of, peak_flop_per_s, reference_peak
 from footprint.throughput.rule import DENSE, EARLY, MIXTURE, rule_of
 from footprint.throughput.steady import MATURE_SOFTWARE
-from footprint.throughput.whole_run import Errors
-from footprint.values import MeasuredPoint, Measurements
+from footprint.throughput.whole_run import SIZE_BOUNDARY, Errors, quantile
+from footprint.values import BacktestGroup, MeasuredPoint, Measurements
 from footprint.version import __version__
 
 TABLE = "throughput_unseen"
@@ -46,6 +47,40 @@ def measurements(catalog: Catalog) -> Measurements:
         interval_ratio=tuple((kind, rule.known(f"steady_error:{kind}")) for kind in (DENSE, MIXTURE, EARLY)),
         catalog_digest=catalog.digest(),
         version=__version__,
+    )
+
+
+def groups(catalog: Catalog) -> tuple[BacktestGroup, ...]:
+    """How far steady throughput was off on sources left out of the fit, the layout searched: in all, by kind, size
+    and generation; a row counts by 1/sqrt(the rows of its source).
+    """
+    found = measurements(catalog)
+    errors = dict(found.interval_ratio)
+    sources = [point.source_id for point in found.points]
+    weight = np.array([sources.count(name) ** -0.5 for name in sources])
+    logs = np.array([math.log(point.searched_mfu / point.measured_mfu) for point in found.points])
+    ratios = [(point.measured_mfu / point.searched_mfu, errors[point.kind]) for point in found.points]
+    inside = np.array([error.low <= ratio <= error.high for ratio, error in ratios])
+    parts = {"all configurations": [True] * len(sources)}
+    parts |= {f"kind: {kind}": [p.kind == kind for p in found.points] for kind in errors}
+    parts |= {
+        "size: small": [p.active_params < SIZE_BOUNDARY for p in found.points],
+        "size: large": [p.active_params >= SIZE_BOUNDARY for p in found.points],
+    }
+    generations = sorted({point.generation for point in found.points})
+    parts |= {f"accelerator: {g}": [p.generation == g for p in found.points] for g in generations}
+    return tuple(_group(name, np.array(which), logs, inside, weight) for name, which in parts.items() if any(which))
+
+
+def _group(name: str, which: Any, logs: Any, inside: Any, weight: Any) -> BacktestGroup:
+    own, weights = logs[which], weight[which]
+    return BacktestGroup(
+        name=name,
+        run_count=int(which.sum()),
+        median_error_ratio=math.exp(quantile(np.abs(own), weights, 1 / 2)),
+        p90_error_ratio=math.exp(quantile(np.abs(own), weights, 9 / 10)),
+        median_bias_ratio=math.exp(quantile(own, weights, 1 / 2)),
+        inside_share=float(inside[which] @ weights / weights.sum()),
     )
 
 
