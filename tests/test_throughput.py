@@ -462,6 +462,23 @@ def test_an_unmeasured_generation_has_a_wider_range_and_says_so() -> None:
     assert unknown.mfu.high / unknown.mfu.mid > known.mfu.high / known.mfu.mid
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ({"count": 131072.0}, "no training on 131,072 accelerators"),
+        ({"params": 1e7}, "no training of a model of 1e+07 parameters"),
+        ({"length": 1e6, "batch": 1e8}, "no training at a length of 1,000,000 tokens"),
+        ({"count": 16384.0, "batch": 4096.0}, "no training with 0.25 tokens a step and accelerator"),
+    ],
+)
+def test_what_was_never_measured_nearby_says_so_and_has_a_wider_range(words: dict[str, float], told: str) -> None:
+    near, far = predicted(), predicted(**words)
+    assert far.note == f"{told} was measured nearby: the range is wider"
+    assert near.is_measured
+    assert not far.is_measured
+    assert far.steady_mfu.low / far.steady_mfu.mid < near.steady_mfu.low / near.steady_mfu.mid
+
+
 def test_a_users_own_accelerator_is_predicted_from_its_peak_bandwidth_and_links(tmp_path: Path) -> None:
     with (ROOT / "data/accelerators.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))

@@ -72,6 +72,7 @@ def calibrate(catalog: Catalog) -> Calibration:
         _row("found_layout", 1, float(np.exp(shift)), 1, "what sources reach of the fastest layout that is found"),
         *_steady_errors(_kinds(data), centred(found, shift), count),
         *_source_rows(fit, count),
+        *_bounds(data, count),
         _row("production", 1, kept / float(np.exp(shift)), 1, published_count),
         _row("software_before_2023", 1, early, 1, published_count),
         *_run_errors(runs, by_organization, published_count),
@@ -155,6 +156,22 @@ def _source_rows(fit: Fit, note: str) -> list[dict[str, str]]:
         _row("unmeasured_generation", float(np.exp(-between)), 1, float(np.exp(between)), note),
         _row("source_spread", 1, float(np.exp(sources)), 1, "one standard deviation between sources"),
     ]
+
+
+def _bounds(data: Measured, note: str) -> list[dict[str, str]]:
+    """Least, middle and most of what was measured: outside, a prediction says so and has a wider range."""
+    settings = data.settings
+    columns = {
+        "accelerator_count": settings.accelerator_count,
+        "params": settings.shape.params,
+        "seq_len": settings.shape.seq_len,
+        "tokens_per_accelerator": settings.global_batch_tokens / settings.accelerator_count,
+    }
+    rows = []
+    for name, values in columns.items():
+        values = np.asarray(values)
+        rows.append(_row(f"measured:{name}", values.min(), float(np.median(values)), values.max(), note))
+    return rows
 
 
 def _run_errors(runs: Runs, errors: Errors, note: str) -> list[dict[str, str]]:

@@ -28,6 +28,8 @@ from footprint.units import BYTES_PER_GIB, Quantity
 from footprint.values import Accelerator, Layout, Range
 
 TABLE = "throughput_rule"
+FAR = 2
+"""Beyond the measured by this factor a prediction is no longer near a measurement."""
 DENSE, MIXTURE, EARLY = "dense", "moe", "early"
 """Which range of steady throughput holds: early is before mature software, whatever the model."""
 
@@ -118,11 +120,16 @@ def predict(
     knows_generation = rule.term(f"generation:{generation_of(accelerator)}") is not None
     knows_precision = precision in (*SIXTEEN_BIT, *LOW_PRECISIONS)
     what = f"{generation_of(accelerator)} measured, {precision}" + (f", before {MATURE_SOFTWARE}" if early else "")
+    far = ""
     if not (knows_generation and knows_precision):
+        unknown = f"{precision} on {generation_of(accelerator)}" if knows_generation else generation_of(accelerator)
+        far = f"no training throughput of {unknown} devices"
+    else:
+        far = _outside(setting, rule)
+    if far:
         wider = rule.known("unmeasured_generation")
         steady_error, run_error = _wider(steady_error, wider), _wider(run_error, wider)
-        unknown = f"{precision} on {generation_of(accelerator)}" if knows_generation else generation_of(accelerator)
-        what = f"no training throughput of {unknown} devices was measured nearby: the range is wider"
+        what = f"{far} was measured nearby: the range is wider"
     low, mid, high = goodput_ends(setting.accelerator_count, catalog)
     return Throughput(
         mfu=_ranged(steady * rule.kept(float(setting.software_year)), run_error, ceiling),
@@ -130,7 +137,7 @@ def predict(
         generation_mfu=catalog.constant("generation_mfu"),
         steady_mfu=_ranged(steady, steady_error, ceiling),
         layout=_layout(setting, layouts, rule.constants, taken, fits),
-        is_measured=knows_generation and knows_precision,
+        is_measured=not far,
         note=what,
     )
 
@@ -165,6 +172,23 @@ def _over_own_peak(accelerator: Accelerator, precision: str) -> float:
 def _ranged(mid: float, error: Range, ceiling: float) -> Range:
     mid = min(mid, ceiling)
     return Range(mid * error.low, mid, max(mid, min(ceiling, mid * error.high)))
+
+
+def _outside(setting: Setting, rule: Rule) -> str:
+    """The first quantity of a setting that lies far outside what was measured, in words; empty where none does."""
+    each = setting.global_batch_tokens / setting.accelerator_count
+    found = (
+        ("accelerator_count", setting.accelerator_count, False, "training on {:,.0f} accelerators"),
+        ("params", setting.shape.params, False, "training of a model of {:.3g} parameters"),
+        ("params", setting.shape.params, True, "training of a model of {:.3g} parameters"),
+        ("seq_len", setting.shape.seq_len, False, "training at a length of {:,.0f} tokens"),
+        ("tokens_per_accelerator", each, True, "training with {:.3g} tokens a step and accelerator"),
+    )
+    for name, value, at_least, words in found:
+        bound = rule.known(f"measured:{name}")
+        if value < bound.low / FAR if at_least else value > bound.high * FAR:
+            return "no " + words.format(value)
+    return ""
 
 
 def _wider(error: Range, other: Range) -> Range:
