@@ -16,7 +16,7 @@ from footprint.estimation import doors
 from footprint.estimation.backtesting import run_backtest
 from footprint.estimation.plan import drafts
 from footprint.throughput import calibrate, whole_run
-from footprint.throughput.measured import batches_of_runs, published_rows
+from footprint.throughput.published import batches_of_runs, published_rows
 from footprint.throughput.rule import rule_of
 from footprint.values import Backtest, Range
 

@@ -19,7 +19,7 @@ import footprint
 from footprint.catalog import open_catalog
 from footprint.errors import InputError, UnknownName
 from footprint.estimation.reached import read_layout
-from footprint.throughput import calibrate, knots, layouts, measured, rule, whole_run
+from footprint.throughput import calibrate, knots, layouts, measured, published, rule, whole_run
 from footprint.throughput.neighbours import nearest
 from footprint.throughput.peaks import generation_of
 from footprint.throughput.setting import Setting, broadcast, ceiling_share, hardware_of, scalars, shape_of_size
@@ -159,7 +159,7 @@ def test_an_organization_left_out_is_unseen() -> None:
 def test_what_is_left_out_of_the_fit_has_a_reason_and_is_left_out() -> None:
     excluded = {str(r["id"]): str(r["reason"] or "") for r in CATALOG.rows("fit_exclusions")}
     assert all(len(reason) > 10 for reason in excluded.values())
-    fitted = [*measured.published_rows(CATALOG), *measured.measured_rows(CATALOG)]
+    fitted = [*published.published_rows(CATALOG), *measured.measured_rows(CATALOG)]
     assert not {str(r["id"]) for r in fitted} & set(excluded)
     known = {str(r["id"]) for table in ("runs", "throughput") for r in CATALOG.rows(table)}
     assert set(excluded) <= known

@@ -15,8 +15,8 @@ from footprint.estimation import architecture as shape
 from footprint.estimation.estimator import plan_usage
 from footprint.estimation.plan import drafts
 from footprint.estimation.stages import check_memory
-from footprint.throughput.measured import batches_of_runs
 from footprint.throughput.peaks import generation_of, reference_peak
+from footprint.throughput.published import batches_of_runs
 from footprint.throughput.rule import rule_of
 from footprint.throughput.steady import MATURE_SOFTWARE
 from footprint.throughput.unseen import groups as steady_groups

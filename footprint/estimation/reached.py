@@ -12,17 +12,12 @@ from footprint.errors import InputError, UnknownName
 from footprint.estimation import architecture as shape
 from footprint.estimation.stages import device_bytes, smallest_count
 from footprint.formulas import compute
-from footprint.throughput.measured import (
-    USUAL_VOCAB,
-    has_vendor_stack,
-    is_vendor_stack,
-    usual_batch_tokens,
-    usual_count,
-)
+from footprint.throughput.measured import USUAL_VOCAB
 from footprint.throughput.peaks import reference_peak
 from footprint.throughput.rule import rule_of
 from footprint.throughput.setting import Setting, Shape, hardware_of, scalars, shape_of_size
 from footprint.throughput.steady import LAST_SOFTWARE
+from footprint.throughput.usual import has_vendor_stack, is_vendor_stack, usual_batch_tokens, usual_count
 from footprint.units import read_quantity
 from footprint.values import Accelerator, Assumption, Stage
 

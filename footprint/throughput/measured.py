@@ -1,4 +1,4 @@
-"""Measured configurations and published runs as settings: what the model is calibrated on."""
+"""Measured configurations as settings: what steady throughput is calibrated on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from footprint.catalog import Catalog, Row
-from footprint.throughput.peaks import generation_of, reference_peak
+from footprint.throughput.peaks import generation_of
 from footprint.throughput.setting import (
     FFN_MATRICES,
     USUAL_HEAD_DIM,
@@ -21,13 +21,12 @@ from footprint.throughput.setting import (
     shape_of_size,
     stacked,
 )
-from footprint.throughput.steady import LAST_SOFTWARE, model_flop_per_token
-from footprint.units import S_PER_H
+from footprint.throughput.steady import model_flop_per_token
+from footprint.throughput.usual import is_vendor_stack, usual_batch_tokens
 
 Array = NDArray[np.float64]
 
 UNFIT_FLAGS = ("proxy", "inconsistent", "not decoder", "model uncertain", "check", "repeat", "hybrid", "not filled")
-PRETRAINED = ("pretrain", "long-context", "anneal")
 PRECISIONS = {"nvfp4": "fp4"}
 """Names of measured precisions under which the devices' peaks stand elsewhere."""
 USUAL_VOCAB = 50_000
@@ -35,13 +34,6 @@ UNSTATED_COUNT = 64
 USUAL_SEQ_LEN = 2_048
 """Of measured rows that do not say: those of the older tables."""
 MLPERF = "mlperf"
-USUAL_MFU, FEWEST_USUAL, MOST_USUAL = 2 / 5, 8, 16_384
-"""For a count that nobody gives: a usual MFU, a node, and the most devices of a published run."""
-VENDOR_STACKS = {
-    "nvidia": (("nemo", "megatron-bridge", "megatron-lm", "megatron-core", "transformer engine"), 2024),
-    "google": (("maxtext", "paxml"), 0),
-}
-"""Device makers' own frameworks, and the year from which on: NVIDIA's use Transformer Engine by default since 2024."""
 TRAINING_BYTES = {"weights_bytes": 2.0, "gradients_bytes": 2.0, "states_bytes": 12.0}
 """Adam in mixed precision at its leanest (ZeRO, arXiv 1910.02054)."""
 
@@ -110,7 +102,7 @@ def measured(catalog: Catalog) -> Measured:
     return Measured(
         settings=stacked(settings),
         log_mfu=np.log(reached),
-        weight=_weights(groups),
+        weight=weights(groups),
         group=tuple(groups),
         labels=tuple(str(row["id"]) for row in both),
         generation=tuple(generation_of(catalog.accelerator(str(row["accelerator"]))) for row in both),
@@ -170,33 +162,6 @@ def stated_layout(row: Row) -> dict[str, float]:
 def year_of(row: Row) -> int:
     """The year that a measurement dates from."""
     return int(str(row["as_of"])[:4])
-
-
-def usual_batch_tokens(accelerator_count: float, seq_len: float, count_known: bool, catalog: Catalog) -> float:
-    """Tokens of a step where none are given: four million, more on many devices, and a sequence at least.
-
-    Where the count is unknown too, the batch is taken to keep that many devices busy.
-    """
-    fewest, each = catalog.constant("global_batch_tokens").mid, catalog.constant("tokens_per_accelerator")
-    return max(fewest, (each.mid if count_known else each.high) * accelerator_count, seq_len)
-
-
-def is_vendor_stack(framework: str, vendor: str, year: float) -> bool:
-    """Whether a framework is the device maker's own, with its low-level kernels."""
-    names, since = VENDOR_STACKS.get(vendor, ((), 0))
-    return year >= since and any(name in framework.casefold() for name in names)
-
-
-def usual_count(flop: float, reference_flop_per_s: float, catalog: Catalog) -> float:
-    """Devices of a run where none are given: as many, in powers of two, as end it in the time that such runs take."""
-    hours = flop / (reference_flop_per_s * USUAL_MFU * S_PER_H)
-    count = hours / catalog.constant("wall_clock_h").mid
-    return min(max(2.0 ** math.floor(math.log2(max(count, 1.0))), FEWEST_USUAL), MOST_USUAL)
-
-
-def has_vendor_stack(vendor: str, year: float) -> bool:
-    """Whether the device maker had a training stack of its own by then: what a well-tuned run is taken to use."""
-    return vendor in VENDOR_STACKS and year >= VENDOR_STACKS[vendor][1]
 
 
 def setting_of(
@@ -259,103 +224,8 @@ def shape_of_row(row: Row, seq_len: float) -> Shape:
     )
 
 
-def published_rows(catalog: Catalog) -> list[Row]:
-    """Published runs fit for calibration: decoder-only language models with stated hours and tokens."""
-    excluded = {row["id"] for row in catalog.rows("fit_exclusions")}
-    return [
-        row
-        for row in catalog.rows("runs")
-        if row["tier"] in ("A", "B")
-        and row["kind"] in ("dense", "moe")
-        and row["stage"] in ("pretrain", "full")
-        and row["accelerator_hours"]
-        and row["implied_6n_mfu"]
-        and row["id"] not in excluded
-    ]
-
-
-def published(catalog: Catalog) -> Measured:
-    """Published runs as settings; their MFU is over the whole run, each weighted by 1/sqrt(its organization's runs)."""
-    rows, stages = published_rows(catalog), preset_stages(catalog)
-    return Measured(
-        settings=stacked([run_setting(row, catalog) for row in rows]),
-        log_mfu=np.log([_whole_run_mfu(row, catalog, stages.get(str(row["id"]), [])) for row in rows]),
-        weight=_weights([str(row["organization"]) for row in rows]),
-        group=tuple(str(row["organization"]) for row in rows),
-        labels=tuple(str(row["id"]) for row in rows),
-        generation=tuple(generation_of(catalog.accelerator(str(row["accelerator"]))) for row in rows),
-        is_moe=np.array([row["kind"] == "moe" for row in rows]),
-        stated=({},) * len(rows),
-        rows=tuple(rows),
-    )
-
-
-def _whole_run_mfu(row: Row, catalog: Catalog, stages: Sequence[Row]) -> float:
-    """A run's MFU, causal; where its preset lists more stages than its row's tokens, over the FLOP of all of them."""
-    found = float(row["implied_causal_mfu"] or row["implied_6n_mfu"])  # type: ignore[arg-type]
-    if len(stages) < 2 or not row["tokens"]:
-        return found
-    return found * stages_ratio(row, run_setting(row, catalog).shape, stages)
-
-
-def run_setting(row: Row, catalog: Catalog) -> Setting:
-    """A published run's setting, in the precision and with the batch that it or its preset states."""
-    shape = shape_of_row(row, float(row["seq_len"] or catalog.constant("seq_len").mid))
-    batch = batches_of_runs(catalog).get(str(row["id"]))
-    year = float(row["year"] or LAST_SOFTWARE)
-    device = catalog.accelerator(str(row["accelerator"]))
-    reference, peak = reference_peak(device)
-    known = precision_of(row) in dict(device.peak_flop_per_s)
-    precision = precision_of(row) if known else reference
-    flop = 6 * float(shape.matmul_params) * float(row["tokens"] or 0.0)
-    count = float(row["accelerator_count"] or usual_count(flop, peak, catalog))
-    is_stated = row["accelerator_count"] is not None
-    setting = setting_of(shape, device.id, precision, count, batch, year, catalog, count_known=is_stated)
-    return replace(setting, is_vendor_stack=float(has_vendor_stack(device.vendor, year)))
-
-
-def preset_stages(catalog: Catalog) -> dict[str, list[Row]]:
-    """The stages of the presets that name a published run, by run id: what its hours went into."""
-    stages: dict[str, list[Row]] = {}
-    for row in catalog.rows("stages"):
-        if row["kind"] in PRETRAINED and row["tokens"]:
-            stages.setdefault(str(row["model"]), []).append(row)
-    return {
-        run: stages[str(row["id"])]
-        for row in catalog.rows("models")
-        if str(row["id"]) in stages
-        for run in str(row["run_ids"] or "").split(";")[:1]
-        if run
-    }
-
-
-def stages_ratio(row: Row, shape: Shape, stages: Sequence[Row]) -> float:
-    """FLOP of all stages of a run over those of its stated tokens at its stated length."""
-    per_length = float(shape.attention_flop) / float(shape.seq_len)
-    matmul = 6 * float(shape.matmul_params)
-    whole = 0.0
-    for one in stages:
-        tokens = float(one["tokens"] or 0.0) * float(one["repeats_count"] or 1)
-        whole += tokens * (matmul + per_length * float(one["seq_len"] or shape.seq_len))
-    return whole / (float(row["tokens"] or 0.0) * (matmul + per_length * float(shape.seq_len)))
-
-
-def batches_of_runs(catalog: Catalog) -> dict[str, float]:
-    """Tokens a step of published runs whose preset states them, by run id."""
-    stages: dict[str, float] = {}
-    for row in catalog.rows("stages"):
-        if row["batch_tokens"]:
-            stages.setdefault(str(row["model"]), float(row["batch_tokens"]))
-    return {
-        run: stages[str(row["id"])]
-        for row in catalog.rows("models")
-        if str(row["id"]) in stages
-        for run in str(row["run_ids"] or "").split(";")
-        if run
-    }
-
-
-def _weights(groups: Sequence[str]) -> Array:
+def weights(groups: Sequence[str]) -> Array:
+    """1/sqrt(the rows of each row's group)."""
     counts = {g: groups.count(g) for g in set(groups)}
     return np.array([counts[g] ** -0.5 for g in groups])
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from footprint.catalog import Catalog
 from footprint.formulas import reliability
 from footprint.throughput.fitting import Fit, choices, log_mfu
-from footprint.throughput.measured import published
+from footprint.throughput.published import published
 from footprint.throughput.steady import MATURE_SOFTWARE
 from footprint.units import Quantity
 from footprint.values import Range
