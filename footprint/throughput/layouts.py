@@ -83,7 +83,7 @@ def filled(setting: Setting, layouts: Layouts, usable_share: float) -> tuple[Lay
     full, plain = _device_bytes(setting, layouts)
     room = usable_share * setting.hardware.memory_bytes
     needed = np.clip((plain - room) / np.maximum(plain - full, 1.0), 0, 1)
-    needed = np.ceil(needed * RECOMPUTED_STEPS - 1e-9) / RECOMPUTED_STEPS
+    needed = np.ceil(needed * RECOMPUTED_STEPS - 1e-9) / RECOMPUTED_STEPS + 0.0  # no negative zero
     share = np.where(np.isnan(layouts.recomputed_share), needed, layouts.recomputed_share)
     layouts = Layouts(*(share if f.name == "recomputed_share" else getattr(layouts, f.name) for f in fields(layouts)))
     taken = plain - share * (plain - full)
