@@ -4,6 +4,11 @@
     ├── InputError (ValueError)        a value that a user gave cannot be
     │   └── UnknownName (LookupError)  a name that no table knows; carries suggestions
     ├── DataError                      a row of a data file is wrong (file, line, column)
+    ├── SensorError                    a sensor could not be read
+    │   ├── SensorUnavailable          it is not there, or may not be read
+    │   └── SensorLost                 it was there and answers no more
+    ├── JournalError                   a file is no journal, or holds none that can be read
+    ├── StoreError                     the ledger of runs cannot be opened, read or written
     └── MissingExtra (ImportError)     an optional package is not installed
 
 A message names the field, the value and the bound, and ends with what to do.
@@ -15,7 +20,18 @@ import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["DataError", "FootprintError", "InputError", "MissingExtra", "UnknownName"]
+__all__ = [
+    "DataError",
+    "FootprintError",
+    "InputError",
+    "JournalError",
+    "MissingExtra",
+    "SensorError",
+    "SensorLost",
+    "SensorUnavailable",
+    "StoreError",
+    "UnknownName",
+]
 
 
 class FootprintError(Exception):
@@ -48,6 +64,34 @@ class DataError(FootprintError):
         self.path, self.line, self.column = Path(path), line, column
         place = str(path) + (f", line {line}" if line else "") + (f", column {column}" if column else "")
         super().__init__(f"{place}: {problem}")
+
+
+class SensorError(FootprintError):
+    """A sensor could not be read; `sensor` and what it said."""
+
+    def __init__(self, sensor: str, told: str, fix: str = "") -> None:
+        self.sensor, self.told, self.fix = sensor, told, fix
+        super().__init__(f"{sensor}: {told}" + (f"; {fix}" if fix else ""))
+
+
+class SensorUnavailable(SensorError):
+    """A sensor is not there, or may not be read."""
+
+
+class SensorLost(SensorError):
+    """A sensor was there and answers no more."""
+
+
+class JournalError(FootprintError):
+    """A file is no journal, or holds none that can be read."""
+
+    def __init__(self, path: Path | str, problem: str, fix: str) -> None:
+        self.path = Path(path)
+        super().__init__(f"{path}: {problem}; {fix}")
+
+
+class StoreError(FootprintError):
+    """The ledger of runs cannot be opened, read or written."""
 
 
 class MissingExtra(FootprintError, ImportError):

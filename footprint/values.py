@@ -15,6 +15,12 @@ from footprint.errors import InputError
 
 ORIGINS = ("given", "catalog", "measured", "modelled", "default")
 
+COMPONENTS = ("accelerator", "cpu", "ram", "node")
+"""Of a meter: what is inside a host; `node` is the rest of it, fans, network cards and power supply."""
+
+STATUSES = ("running", "finished", "failed", "stopped", "interrupted")
+"""Of a run: `stopped` by its budget, `interrupted` when its journal ends without a word."""
+
 STAGE_KINDS = (
     "pretrain", "long-context", "anneal", "sft", "lora", "reward",
     "preference", "rl", "synthetic", "distillation", "evaluation",
@@ -601,5 +607,156 @@ class Calibration:
     skipped: tuple[tuple[str, str], ...] = ()  # place, why it was passed over
     notes: tuple[str, ...] = ()
     written: str | None = None  # the file
+    catalog_digest: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a sensor says of this machine: whether it can measure here, and the line that would let it."""
+
+    sensor: str
+    is_available: bool
+    told: str  # what it sees, or why it sees nothing
+    fix: str = ""  # what to do about it; empty where there is nothing to do
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """What a sensor reads: a device, or a part of the host. Told once in a journal."""
+
+    id: str  # unique on its host: a UUID, "package-0", "dram-0", "cpu", "ram", "node"
+    component: str  # accelerator, cpu, ram or node
+    name: str  # as driver or host calls it
+    sensor: str
+    scope: str  # gpu, module, package, dram or node
+    origin: str  # measured, modelled or default
+    source: str = ""
+    has_counter: bool = False  # energy is counted; otherwise power is integrated
+    period_s: float | None = None  # a reading changes so often
+    window_s: float | None = None  # a reading of power is the mean over so long
+    idle_w: float | None = None  # less it does not draw while it is on
+    max_w: float | None = None  # more it cannot draw
+    wraps_at_j: float | None = None
+    true_over_read_ratio: Range = Range(1.0, 1.0, 1.0)  # the sensor's own error, or the model's
+    share: float = 1.0  # mine of it: slices of a device, cores of a socket
+    memory_gb: float | None = None  # of an accelerator
+    counted_in: str = ""  # another run that counts it already
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What a meter showed. Its counter may be as old as `stale_s`, whatever it shows."""
+
+    meter: str
+    at_s: float  # monotonic
+    energy_j: float | None = None  # since some start: differences alone mean something
+    power_w: float | None = None
+    utilization: float | None = None
+    attributed_share: float | None = None  # of what it draws above idle, by processes of this run
+    stale_s: float | None = None  # None: not known, at most the meter's period
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """An interval in which a meter was not measured."""
+
+    started_utc_s: float
+    ended_utc_s: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class MeterUsage:
+    """What one meter's samples add up to over a run."""
+
+    host: str
+    meter: Meter
+    it_energy_kwh: Range  # my share of it
+    duration_s: float
+    coverage_share: float
+    mean_w: float | None = None
+    peak_w: float | None = None
+    stalled_it_energy_kwh: float | None = None  # drawn while utilization was next to nothing
+    attributed_it_energy_kwh: Range | None = None  # by processes of this run, on a device that others use too
+    counter_over_power_ratio: float | None = None  # the audit: counted over integrated energy
+    resets_count: int = 0
+    gaps: tuple[Gap, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WindowUsage:
+    """All windows of one name, nested ones under the names around them: "epoch/step"."""
+
+    name: str
+    window_count: int
+    duration_s: float
+    it_energy_kwh: Range
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a training is; totals are None where nobody told them."""
+
+    steps_count: float = 0.0
+    tokens: float = 0.0
+    epochs_count: float = 0.0
+    total_steps_count: float | None = None
+    total_tokens: float | None = None
+    total_epochs_count: float | None = None
+    training_flop: float | None = None  # done so far, where a framework counts it
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One start of a run on one host, from its first to its last sample."""
+
+    host: str
+    restart_count: int
+    started_utc_s: float
+    ended_utc_s: float
+    status: str  # running, finished, failed, stopped or interrupted
+    progress: Progress
+    it_energy_kwh: Range
+    wasted_it_energy_kwh: Range | None = None  # spent on steps that a later segment did again
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What a run will have cost when it is done."""
+
+    done_share: float
+    ended_utc_s: Range
+    facility_energy_kwh: Range
+    operational_location_kgco2e: Range
+    electricity_usd: Range | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A measured run, as far as its journals tell."""
+
+    id: str
+    name: str
+    status: str  # running, finished, failed, stopped or interrupted
+    started_utc_s: float
+    ended_utc_s: float
+    usage: Usage
+    footprint: Footprint
+    project: str = ""
+    tags: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    meters: tuple[MeterUsage, ...] = ()
+    windows: tuple[WindowUsage, ...] = ()
+    segments: tuple[Segment, ...] = ()
+    progress: Progress = Progress()
+    mfu: float | None = None
+    wasted_it_energy_kwh: Range | None = None
+    stalled_it_energy_kwh: float | None = None
+    hourly_it_energy_kwh: tuple[tuple[int, float], ...] = ()  # start of the hour in UTC seconds, energy in it
+    planned: Footprint | None = None
+    notes: tuple[str, ...] = ()
+    journals: tuple[str, ...] = ()  # the files that it rests on
     catalog_digest: str = ""
     version: str = ""

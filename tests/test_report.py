@@ -16,7 +16,7 @@ import handmade
 import jsonschema
 import pytest
 
-from footprint import units, values
+from footprint import records, units, values
 from footprint.errors import InputError, MissingExtra, UnknownName
 from footprint.report import (
     charts,
@@ -26,7 +26,6 @@ from footprint.report import (
     listing,
     page,
     quantities,
-    records,
     tables,
     terminal,
     text,

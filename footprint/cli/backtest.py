@@ -31,8 +31,9 @@ def backtest(
       footprint backtest --out backtest.csv --chart backtest.html
     """
     name = output.chosen(format, out)
+    from footprint import records
     from footprint.estimation import doors
-    from footprint.report import comparison, records
+    from footprint.report import comparison
 
     result = doors.backtest(data=data)
     if chart is not None:

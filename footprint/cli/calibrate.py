@@ -48,8 +48,9 @@ def calibrate(
         output.write(EXAMPLE, out)
         return
     name = output.chosen(format, out)
+    from footprint import records
     from footprint.estimation import doors
-    from footprint.report import calibration, records
+    from footprint.report import calibration
 
     result = doors.calibrate(runs, write=write, skip_bad=skip_bad, data=data)
     if name == "json":

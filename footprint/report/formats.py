@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import PurePath
 
+from footprint import records
 from footprint.errors import InputError, UnknownName
-from footprint.report import quantities, records, tables
+from footprint.report import quantities, tables
 from footprint.report.tables import Table
 from footprint.report.wording import (
     STATED,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import html
 import json
 
-from footprint.report import quantities, records, tables
+from footprint import records
+from footprint.report import quantities, tables
 from footprint.report.tables import Table
 from footprint.report.wording import (
     IMPACT_FIELDS,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from footprint.report import formats, quantities, records
+from footprint import records
+from footprint.report import formats, quantities
 from footprint.report.wording import show_range, title
 from footprint.values import Footprint
 

@@ -9,7 +9,7 @@ import json
 import re
 from dataclasses import dataclass
 
-from footprint.report.records import SCHEMA_VERSION
+from footprint.records import SCHEMA_VERSION
 from footprint.report.wording import plain
 
 Cell = str | float | int | bool | None
