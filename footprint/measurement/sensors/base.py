@@ -1,0 +1,64 @@
+"""What every sensor offers: what it sees, its meters, their readings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from footprint.values import Finding, Meter, Sample
+
+__all__ = ["Clock", "Sensor"]
+
+Clock = Callable[[], float]
+"""Seconds of the host's monotonic clock: `time.monotonic`, or a test's own."""
+
+
+class Sensor(Protocol):
+    """One way to read energy or power on this host. One thread at a time uses it."""
+
+    name: str
+    """As in `Meter.sensor`: "nvml", "rapl", "cpu-load", "ram-size", "amdsmi"."""
+    period_s: float | None
+    """`read` is due at least so often; None where any interval will do. Known after `open`."""
+
+    def available(self) -> Finding:
+        """What can be read here, or the line that would let it be read. Cheap; never raises."""
+        ...
+
+    def open(self) -> tuple[Meter, ...]:
+        """Start reading; the meters keep their order in every later answer.
+
+        Raises
+        ------
+        SensorUnavailable
+            When nothing can be read; `available` says why and what to do.
+        """
+        ...
+
+    def read(self) -> Sequence[Sample]:
+        """One sample for each meter that answers; those that do not are left out and told by `lost`.
+
+        Raises
+        ------
+        SensorLost
+            When no meter answers any more.
+        """
+        ...
+
+    def read_counters(self) -> Sequence[Sample]:
+        """Energy alone, as cheap as it can be; nothing for meters without a counter.
+
+        Raises
+        ------
+        SensorLost
+            When no meter answers any more.
+        """
+        ...
+
+    def lost(self) -> tuple[tuple[str, str], ...]:
+        """Meters that have ceased to answer since `open`, each with its reason."""
+        ...
+
+    def close(self) -> None:
+        """Let go of everything; harmless twice, bounded in time even when a call hangs, never raises."""
+        ...
