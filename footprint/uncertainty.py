@@ -13,19 +13,19 @@ import zlib
 from collections.abc import Callable, Hashable, Iterator
 from functools import lru_cache
 from statistics import NormalDist
-from typing import Any, TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from footprint.units import unit_of
-from footprint.values import Range
+from footprint.values import HIGH_SHARE, LOW_SHARE, Range
 
-Array = NDArray[np.float64]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Array: TypeAlias = "NDArray[np.float64]"
 Record = TypeVar("Record")
 
 DRAWS = 2048
-LOW_SHARE, HIGH_SHARE = 0.05, 0.95
 _Z = NormalDist().inv_cdf(HIGH_SHARE)
 _AT_MOST_ONE = ("mfu", "hfu", "goodput", "share", "utilization")
 
@@ -39,6 +39,8 @@ def draws(field: str, value: Range) -> Array | float:
     """
     if value.low == value.high:
         return value.mid
+    import numpy as np  # here, not above: a tracked run takes mids alone, and must stay light
+
     z = _normal_scores(field)
     out = np.empty(DRAWS + 1)
     out[0] = value.mid
@@ -58,6 +60,8 @@ def draws(field: str, value: Range) -> Array | float:
 
 @lru_cache(maxsize=256)
 def _normal_scores(field: str) -> Array:
+    import numpy as np
+
     scores = np.random.default_rng(zlib.crc32(field.encode())).permutation(_sorted_scores())
     scores.setflags(write=False)
     return scores
@@ -65,6 +69,8 @@ def _normal_scores(field: str) -> Array:
 
 @lru_cache(maxsize=1)
 def _sorted_scores() -> Array:
+    import numpy as np
+
     inverse = NormalDist().inv_cdf
     half = np.array([inverse((i + 0.5) / DRAWS) for i in range(DRAWS // 2)])
     return np.concatenate([half, -half[::-1]])
@@ -79,6 +85,8 @@ def summarise(value: Any) -> Range:
     """The range of an array of draws: 5th percentile, slot 0, 95th percentile (nearest rank)."""
     if not getattr(value, "ndim", 0):
         return Range.exactly(float(value))
+    import numpy as np
+
     ranks = (int(LOW_SHARE * (len(value) - 2)), int(np.ceil(HIGH_SHARE * (len(value) - 2))))
     ordered = np.partition(value[1:], ranks)
     middle = float(value[0])
@@ -106,6 +114,8 @@ def one_at_a_time(records: tuple[Any, ...]) -> tuple[list[str], tuple[Any, ...]]
 
     Returns the names of the uncertain fields, in slot order, and the swapped records.
     """
+    import numpy as np
+
     names = sorted({name for record in records for name, value in _ranges(record) if value.low < value.high})
     place = {name: 2 * i + 1 for i, name in enumerate(names)}
 

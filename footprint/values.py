@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 
 from footprint.errors import InputError
 
+LOW_SHARE, HIGH_SHARE = 0.05, 0.95
+"""The percentiles that a `Range` holds."""
+
 ORIGINS = ("given", "catalog", "measured", "modelled", "default")
 
 COMPONENTS = ("accelerator", "cpu", "ram", "node")
@@ -634,7 +637,7 @@ class Meter:
     source: str = ""
     has_counter: bool = False  # energy is counted; otherwise power is integrated
     period_s: float | None = None  # a reading changes so often
-    window_s: float | None = None  # a reading of power is the mean over so long
+    window_s: float | None = None  # a reading of power is the mean over so long; None: since the reading before it
     idle_w: float | None = None  # less it does not draw while it is on
     max_w: float | None = None  # more it cannot draw
     wraps_at_j: float | None = None
@@ -654,7 +657,7 @@ class Sample:
     energy_j: float | None = None  # since some start: differences alone mean something
     power_w: float | None = None
     utilization: float | None = None
-    attributed_share: float | None = None  # of what it draws above idle, by processes of this run
+    attributed_share: float | None = None  # of what it draws, by processes of this run; None: alone, or not known
     stale_s: float | None = None  # None: not known, at most the meter's period
 
 

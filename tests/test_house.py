@@ -99,8 +99,8 @@ DECIMALS = {
     ("report/layout.py", "0.01"): "named: below it a share of a step is next to nothing",
     ("throughput/whole_run.py", "0.05"): "the percentiles that a Range holds, and a named floor of residuals",
     ("throughput/whole_run.py", "0.95"): "the percentiles that a Range holds",
-    ("uncertainty.py", "0.05"): "the percentiles that a Range holds, named",
-    ("uncertainty.py", "0.95"): "the percentiles that a Range holds, named",
+    ("values.py", "0.05"): "the percentiles that a Range holds, named",
+    ("values.py", "0.95"): "the percentiles that a Range holds, named",
 }
 CONVERSIONS = frozenset((24, 60, 100, 365, 1000, 1024, 3600, 8760, 10**6, 10**9, 10**12, 3.6e6, 1e-3, 1e-6, 1e-9))
 

@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from footprint.accounting.assessor import RENTALS
 from footprint.catalog import Catalog, Row
-from footprint.uncertainty import HIGH_SHARE, LOW_SHARE
-from footprint.values import Accelerator, Assumption, Range, Rates
+from footprint.values import HIGH_SHARE, LOW_SHARE, Accelerator, Assumption, Range, Rates
 
 HISTORY = "epoch_hardware_prices"
 """A source of past prices: they take no part in what an hour costs now."""
