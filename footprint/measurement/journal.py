@@ -1,0 +1,329 @@
+"""The journal of a run: append-only lines in one file for each process that has something to tell.
+
+    <runs folder>/<run id>/<host>-<restart>-<pid>.jsonl
+
+The first line says who writes, what is metered and what the user said of the place; then a line for each reading,
+with watts and joules alone: intensity, PUE and prices are applied when a journal is read. A line is one write, so
+whatever ends the process loses at most the interval since the last one; torn lines are passed over when read.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from footprint import records
+from footprint.errors import InputError, JournalError
+from footprint.values import Meter, Sample
+
+__all__ = ["Header", "Journal", "JournalWriter", "Tick", "files_of", "home", "read", "run_folders", "runs_folder"]
+
+FORMAT = 1
+"""Raised when a key changes its meaning; not when one is added."""
+
+SUFFIX = ".jsonl"
+SYNC_S = 5.0
+"""A power cut loses at most so much, the end of a process nothing that was written."""
+
+_PACKED = 7
+"""How many numbers a packed sample has."""
+
+RETRY_S = 10.0
+"""A file that could not be written is tried again after so long."""
+
+
+def home(environment: Mapping[str, str]) -> Path:
+    """Where runs and their ledger live: FOOTPRINT_HOME, else the user's data folder."""
+    named = environment.get("FOOTPRINT_HOME")
+    if named:
+        return Path(named)
+    data = environment.get("XDG_DATA_HOME")
+    return (Path(data) if data else Path(os.path.expanduser("~")) / ".local" / "share") / "footprint"
+
+
+def runs_folder(environment: Mapping[str, str], folder: str | os.PathLike[str] | None = None) -> Path:
+    """The folder of runs: the one given, else FOOTPRINT_FOLDER, else `runs` at home."""
+    named = folder or environment.get("FOOTPRINT_FOLDER")
+    return Path(named) if named else home(environment) / "runs"
+
+
+def run_folders(root: Path) -> list[Path]:
+    """The folders below `root` that hold journals, by name."""
+    if not root.is_dir():
+        return []
+    return sorted(p for p in root.iterdir() if p.is_dir() and any(p.glob("*" + SUFFIX)))
+
+
+def files_of(run: Path) -> list[Path]:
+    """The journals of a run's folder; a file stands for itself."""
+    return [run] if run.is_file() else sorted(run.glob("*" + SUFFIX))
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A journal's first line."""
+
+    run: str
+    name: str
+    host: str
+    boot: str  # the host's start: monotonic clocks of one boot can be compared
+    pid: int
+    restart_count: int
+    rank: int
+    started_utc_s: float
+    started_s: float  # the same moment on the monotonic clock
+    interval_s: float
+    meters: tuple[Meter, ...] = ()
+    project: str = ""
+    tags: tuple[str, ...] = ()
+    words: Mapping[str, Any] = field(default_factory=dict)  # what the user said of model and place
+    planned: Mapping[str, Any] | None = None  # a Footprint as plain data
+    version: str = ""
+
+    @property
+    def file_name(self) -> str:
+        """Safe on any file system, and different for each process of a run."""
+        return f"{re.sub(r'[^A-Za-z0-9.-]', '_', self.host)[:64]}-{self.restart_count}-{self.pid}{SUFFIX}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """One reading: what the meters showed, and what the training did since the reading before."""
+
+    at_s: float
+    samples: tuple[Sample, ...] = ()
+    is_edge: bool = False  # counters alone, read fast to find when they move
+    windows: Mapping[str, tuple[int, float]] = field(default_factory=dict)  # name -> closed ones, seconds inside
+    progress: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    end: str = ""
+    error: str = ""
+
+
+class JournalWriter:
+    """Writes one file; a failing disk is told by `problem` and never raises after the file was opened.
+
+    What could not be written is kept as far as it can be added up (windows, progress, notes): memory stays bounded,
+    and counters carry the energy over to the next line that gets through.
+
+    Raises
+    ------
+    OSError
+        When the folder or the file cannot be made.
+    """
+
+    def __init__(self, folder: Path, header: Header) -> None:
+        self.header = header
+        self.path = folder / header.file_name
+        self.problem = ""
+        self._places = {meter.id: i for i, meter in enumerate(header.meters)}
+        self._synced_s = self._failed_s = -math.inf
+        self._left: Tick | None = None
+        self._is_torn = False
+        folder.mkdir(parents=True, exist_ok=True)
+        self._handle: int | None = self._open()
+        first = {"journal": FORMAT, **records.to_plain(header), "words": dict(header.words), "planned": header.planned}
+        os.write(self._handle, (json.dumps(first, ensure_ascii=True) + "\n").encode())
+
+    def _open(self) -> int:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
+        return os.open(self.path, flags, 0o644)
+
+    def write(self, tick: Tick) -> None:
+        """Append a reading; True to disk every `SYNC_S` seconds."""
+        if self._left is not None:
+            tick = _added(self._left, tick)
+        if self.problem and tick.at_s - self._failed_s < RETRY_S and not tick.end:
+            self._left = _without_samples(tick)
+            return
+        try:
+            self._append(self._line(tick))
+        except OSError as error:
+            self.problem = error.strerror or str(error)
+            self._failed_s = tick.at_s
+            self._left = _without_samples(tick)
+            self._drop()
+            return
+        self.problem, self._left = "", None
+        if tick.end or tick.at_s - self._synced_s >= SYNC_S:
+            self._synced_s = tick.at_s
+            self._sync()
+
+    def _append(self, line: bytes) -> None:
+        if self._handle is None:
+            self._handle = self._open()
+        if self._is_torn:
+            line = b"\n" + line
+        written = os.write(self._handle, line)
+        self._is_torn = written < len(line)
+        if self._is_torn:
+            raise OSError(28, "no space left on device")
+
+    def _sync(self) -> None:
+        with suppress(OSError):
+            if self._handle is not None:
+                os.fsync(self._handle)
+
+    def _drop(self) -> None:
+        """A handle of a vanished mount never comes back; a new one may."""
+        self._is_torn = True
+        if self._handle is not None:
+            with suppress(OSError):
+                os.close(self._handle)
+            self._handle = None
+
+    def close(self) -> None:
+        """Let go of the file; harmless twice."""
+        if self._handle is not None:
+            with suppress(OSError):
+                os.close(self._handle)
+            self._handle = None
+
+    def _line(self, tick: Tick) -> bytes:
+        line: dict[str, Any] = {"t": round(tick.at_s, 6)}
+        if tick.samples:
+            line["s"] = [self._packed(sample, tick.at_s) for sample in tick.samples if sample.meter in self._places]
+        if tick.is_edge:
+            line["edge"] = 1
+        if tick.windows:
+            line["w"] = {name: [count, round(seconds, 6)] for name, (count, seconds) in tick.windows.items()}
+        if tick.progress:
+            line["p"] = dict(tick.progress)
+        if tick.notes:
+            line["n"] = list(tick.notes)
+        if tick.end:
+            line["end"] = tick.end
+        if tick.error:
+            line["error"] = tick.error
+        return json.dumps(line, separators=(",", ":")).encode() + b"\n"
+
+    def _packed(self, sample: Sample, at_s: float) -> list[Any]:
+        """[meter, seconds after the line, joules, watts, utilization, staleness, attributed share], empty ends cut."""
+        packed: list[Any] = [
+            self._places[sample.meter],
+            round(sample.at_s - at_s, 6),
+            _short(sample.energy_j),
+            _short(sample.power_w),
+            _short(sample.utilization),
+            _short(sample.stale_s),
+            _short(sample.attributed_share),
+        ]
+        while packed[-1] is None:
+            packed.pop()
+        return packed
+
+
+def _short(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
+
+
+def _without_samples(tick: Tick) -> Tick:
+    return Tick(tick.at_s, windows=tick.windows, progress=tick.progress, notes=tick.notes[-20:], end=tick.end)
+
+
+def _added(left: Tick, tick: Tick) -> Tick:
+    """What an unwritten reading had to say beside its samples, put on the next one."""
+    windows = dict(left.windows)
+    for name, (count, seconds) in tick.windows.items():
+        had_count, had_seconds = windows.get(name, (0, 0.0))
+        windows[name] = (had_count + count, had_seconds + seconds)
+    return Tick(
+        tick.at_s, tick.samples, tick.is_edge, windows, {**left.progress, **tick.progress},
+        tuple(dict.fromkeys((*left.notes, *tick.notes))), tick.end or left.end, tick.error,
+    )  # fmt: skip
+
+
+@dataclass(slots=True)
+class Journal:
+    """A journal that is read: its header, and its readings as often as they are asked for."""
+
+    path: Path
+    header: Header
+    torn_count: int = 0
+
+    def ticks(self) -> Iterator[Tick]:
+        """The readings in the order of writing; lines that cannot be read are counted in `torn_count`."""
+        self.torn_count = 0
+        with self.path.open("rb") as file:
+            file.readline()
+            for line in file:
+                tick = self.tick_of(line)
+                if tick is None:
+                    self.torn_count += 1
+                else:
+                    yield tick
+
+    def tick_of(self, line: bytes) -> Tick | None:
+        """One line as a reading; None for one that is torn."""
+        try:
+            told = json.loads(line)
+            return Tick(
+                at_s=float(told["t"]),
+                samples=tuple(self._unpacked(packed, float(told["t"])) for packed in told.get("s", ())),
+                is_edge=bool(told.get("edge")),
+                windows={str(k): (int(v[0]), float(v[1])) for k, v in told.get("w", {}).items()},
+                progress={str(k): float(v) for k, v in told.get("p", {}).items()},
+                notes=tuple(str(n) for n in told.get("n", ())),
+                end=str(told.get("end", "")),
+                error=str(told.get("error", "")),
+            )
+        except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+            return None
+
+    def _unpacked(self, packed: Sequence[Any], at_s: float) -> Sample:
+        filled = [*packed, *[None] * (_PACKED - len(packed))]
+        meter, after_s, energy_j, power_w, utilization, stale_s, share = filled
+        meter_id = self.header.meters[meter].id
+        return Sample(meter_id, at_s + after_s, energy_j, power_w, utilization, share, stale_s)
+
+
+def read(path: str | os.PathLike[str]) -> Journal:
+    """Open a journal.
+
+    Raises
+    ------
+    JournalError
+        When the file cannot be read, or is none.
+    """
+    place = Path(path)
+    fix = "give a journal that footprint.track wrote, or the folder of a run"
+    try:
+        with place.open("rb") as file:
+            line = file.readline()
+    except OSError as error:
+        raise JournalError(place, f"cannot be read ({error.strerror or error})", fix) from error
+    try:
+        first = json.loads(line)
+        is_one = isinstance(first, dict) and "journal" in first
+    except ValueError:
+        is_one, first = False, {}
+    if not is_one:
+        raise JournalError(place, "is no journal", fix)
+    if not isinstance(first["journal"], int) or first["journal"] > FORMAT:
+        told = f"has format {first['journal']}, newer than {FORMAT}"
+        raise JournalError(place, told, "read it with a newer footprint")
+    return Journal(place, _header(place, first))
+
+
+def _header(place: Path, first: dict[str, Any]) -> Header:
+    try:
+        meters = tuple(records.from_plain(Meter, one) for one in first.get("meters", ()))
+        tags: Iterable[Any] = first.get("tags", ())
+        return Header(
+            run=str(first["run"]), name=str(first["name"]), host=str(first["host"]), boot=str(first.get("boot", "")),
+            pid=int(first["pid"]), restart_count=int(first["restart_count"]), rank=int(first.get("rank", 0)),
+            started_utc_s=float(first["started_utc_s"]), started_s=float(first["started_s"]),
+            interval_s=float(first["interval_s"]), meters=meters, project=str(first.get("project", "")),
+            tags=tuple(str(tag) for tag in tags), words=dict(first.get("words") or {}),
+            planned=first.get("planned"), version=str(first.get("version", "")),
+        )  # fmt: skip
+    except (KeyError, TypeError, ValueError, InputError) as error:
+        told = f"has a first line that cannot be read ({error})"
+        raise JournalError(place, told, "restore it from a copy") from error

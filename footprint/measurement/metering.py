@@ -1,0 +1,411 @@
+"""Adds samples up to energy, with what is not known of it: the same arithmetic for a live run and for a journal.
+
+A counter shows the true energy of its last update, up to a period ago. Inside a run that cancels; at the two edges
+it does not, so they are read fast until the counter moves (`push_edge`), which tells how old it was. Bounds follow
+from what cannot be otherwise: energy never falls, and power stays between idle and the device's limit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from footprint.units import J_PER_KWH, S_PER_H
+from footprint.values import Gap, Meter, MeterUsage, Range, Sample
+
+__all__ = ["HostIntegral", "Limits", "MeterIntegral"]
+
+MOST_GAPS = 100
+"""Further ones are added to the last: memory stays bounded however broken a sensor is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When a reading is told apart; from `data/constants.csv`."""
+
+    stalled_utilization: float  # below it a device does next to nothing
+    gap_ratio: float  # an interval so many times the usual one is a gap
+    period_s: float  # of a counter whose period nobody knows
+    overshoot_ratio: float  # of the power limit, for a moment
+
+
+@dataclass(slots=True)
+class _Bounds:
+    """A sum with its ends."""
+
+    low: float = 0.0
+    mid: float = 0.0
+    high: float = 0.0
+
+    def add(self, low: float, mid: float, high: float) -> None:
+        self.low += low
+        self.mid += mid
+        self.high += high
+
+
+class MeterIntegral:
+    """One meter's energy, sample by sample.
+
+    Parameters
+    ----------
+    meter : what is read, with its period, window and limits
+    interval_s : seconds, usual time between samples
+    limits : when a reading is a gap, a stall or impossible
+    utc_offset_s : seconds from the monotonic clock to UTC, for the labels of gaps and hours
+    """
+
+    def __init__(self, meter: Meter, interval_s: float, limits: Limits, utc_offset_s: float) -> None:
+        self.meter, self.limits, self.utc_offset_s = meter, limits, utc_offset_s
+        self.interval_s = interval_s
+        self.first: Sample | None = None
+        self.last: Sample | None = None
+        self.gaps: list[Gap] = []
+        self.hourly_j: dict[int, float] = {}
+        self.resets_count = 0
+        self.peak_w: float | None = None
+        self._sum = _Bounds()
+        self._count = 0
+        self._unmeasured_s = self._observed_s = self._span_s = 0.0
+        self._stalled_j: float | None = None
+        self._attributed_j: float | None = None
+        self._audited_j = self._power_j = 0.0
+        self._still_s = 0.0
+        self._start_ticks: list[Sample] = []
+        self._end_edges: list[Sample] = []
+
+    # adding
+
+    def push(self, sample: Sample) -> float:
+        """Take the next sample; returns the joules since the last one (mid, my share of the device)."""
+        if sample.power_w is not None:
+            self.peak_w = sample.power_w if self.peak_w is None else max(self.peak_w, sample.power_w)
+        if self._lacks_number(sample):
+            return 0.0
+        if self.last is None:
+            self.first = self.last = sample
+            return 0.0
+        elapsed_s = sample.at_s - self.last.at_s
+        if elapsed_s <= 0:
+            return 0.0  # the same reading again, from another file or an unchanged sensor
+        self._count += 1
+        joules = (self._counted if self.meter.has_counter else self._powered)(self.last, sample, elapsed_s)
+        self._span_s += elapsed_s
+        self._sort(joules, self.last, sample)
+        self._end_edges.clear()
+        self.last = sample
+        return joules * self.meter.share
+
+    def push_edge(self, sample: Sample) -> None:
+        """Take a fast reading of the counter after the first sample or after the last one."""
+        if self.last is None or sample.energy_j is None:
+            return
+        if self._count:
+            self._end_edges.append(sample)
+            return
+        before = self._start_ticks[-1] if self._start_ticks else self.last
+        if before.energy_j is not None and sample.energy_j > before.energy_j:
+            self._start_ticks.append(sample)
+
+    def _lacks_number(self, sample: Sample) -> bool:
+        number = sample.energy_j if self.meter.has_counter else sample.power_w
+        return number is None or not math.isfinite(number) or number < 0
+
+    def _counted(self, last: Sample, sample: Sample, elapsed_s: float) -> float:
+        assert last.energy_j is not None
+        assert sample.energy_j is not None
+        moved_j = sample.energy_j - last.energy_j
+        most_j = self._most_w() * self.limits.overshoot_ratio * (elapsed_s + self._period_s())
+        if moved_j < 0 and self.meter.wraps_at_j and moved_j + self.meter.wraps_at_j <= most_j:
+            moved_j += self.meter.wraps_at_j
+        power_j = self._trapezoid_j(last, sample, elapsed_s)
+        if moved_j < 0 or moved_j > most_j:
+            self.resets_count += 1
+            since_j = sample.energy_j if moved_j < 0 and sample.energy_j <= most_j else 0.0
+            return self._bridge(last, sample, since_j, power_j, "the counter was reset")
+        self._still_s = 0.0 if moved_j else self._still_s + elapsed_s
+        if power_j and self._still_s > self.limits.gap_ratio * max(self._period_s(), self.interval_s):
+            return self._bridge(last, sample, 0.0, power_j, "the counter stood still while power was drawn")
+        self._sum.add(moved_j, moved_j, moved_j)
+        if power_j is not None:
+            self._audited_j += moved_j
+            self._power_j += power_j
+        return moved_j
+
+    def _bridge(self, last: Sample, sample: Sample, least_j: float, power_j: float | None, reason: str) -> float:
+        """An interval that the counter does not tell: integrated power, else what it counted since it restarted."""
+        elapsed_s = sample.at_s - last.at_s
+        most_j = max(self._most_w() * elapsed_s, least_j)
+        most_j = most_j if math.isfinite(most_j) else max(least_j, power_j or 0.0)
+        middle_j = min(max(power_j if power_j is not None else least_j, least_j), most_j)
+        self._sum.add(least_j, middle_j, most_j)
+        self._unmeasured_s += elapsed_s
+        self._tell_gap(last.at_s, sample.at_s, reason)
+        return middle_j
+
+    def _powered(self, last: Sample, sample: Sample, elapsed_s: float) -> float:
+        assert last.power_w is not None
+        assert sample.power_w is not None
+        window_s = self.meter.window_s
+        if window_s is None:  # a mean since the reading before
+            joules = sample.power_w * elapsed_s
+        elif self._count == 1:
+            joules = self._first_interval_j(last.power_w, sample.power_w, elapsed_s, window_s)
+        else:
+            joules = (last.power_w + sample.power_w) / 2 * elapsed_s
+        is_gap = elapsed_s > self.limits.gap_ratio * max(self.interval_s, self._period_s())
+        if is_gap and window_s is not None:
+            most_w = self._most_w()
+            high_j = most_w * elapsed_s if math.isfinite(most_w) else joules
+            self._sum.add(min((self.meter.idle_w or 0.0) * elapsed_s, joules), joules, max(high_j, joules))
+            self._unmeasured_s += elapsed_s
+            self._tell_gap(last.at_s, sample.at_s, "no reading")
+        else:
+            self._sum.add(joules, joules, joules)
+            self._observed_s += elapsed_s if window_s is None else min(window_s, elapsed_s)
+        return joules
+
+    def _first_interval_j(self, before_w: float, after_w: float, elapsed_s: float, window_s: float) -> float:
+        """From the run's start to the middle of the second reading's window.
+
+        The first reading tells of a time before the run where its window is long: then it is left out.
+        """
+        reach_s = max(elapsed_s - window_s / 2, 0.0)
+        return (after_w if window_s > elapsed_s / 2 else (before_w + after_w) / 2) * reach_s
+
+    def _trapezoid_j(self, last: Sample, sample: Sample, elapsed_s: float) -> float | None:
+        if last.power_w is None or sample.power_w is None:
+            return None
+        return (last.power_w + sample.power_w) / 2 * elapsed_s
+
+    def _sort(self, joules: float, last: Sample, sample: Sample) -> None:
+        """Stalled, attributed and hourly parts."""
+        if sample.utilization is not None:
+            is_stalled = sample.utilization < self.limits.stalled_utilization
+            self._stalled_j = (self._stalled_j or 0.0) + (joules if is_stalled else 0.0)
+        if sample.attributed_share is not None:
+            self._attributed_j = (self._attributed_j or 0.0) + joules * sample.attributed_share
+        started_s, ended_s = last.at_s + self.utc_offset_s, sample.at_s + self.utc_offset_s
+        for hour, share in _hours(started_s, ended_s):
+            self.hourly_j[hour] = self.hourly_j.get(hour, 0.0) + joules * share * self.meter.share
+
+    def _tell_gap(self, started_s: float, ended_s: float, reason: str) -> None:
+        started, ended = started_s + self.utc_offset_s, ended_s + self.utc_offset_s
+        before = self.gaps[-1] if self.gaps else None
+        if before and before.reason == reason and (before.ended_utc_s == started or len(self.gaps) >= MOST_GAPS):
+            self.gaps[-1] = Gap(before.started_utc_s, ended, reason)
+        elif len(self.gaps) < MOST_GAPS:
+            self.gaps.append(Gap(started, ended, reason))
+
+    # what is known
+
+    def _period_s(self) -> float:
+        """Between two updates: as seen at the start, else as the sensor is known to have it."""
+        if len(self._start_ticks) > 1:
+            return (self._start_ticks[-1].at_s - self._start_ticks[0].at_s) / (len(self._start_ticks) - 1)
+        return self.meter.period_s if self.meter.period_s is not None else self.limits.period_s
+
+    def _most_w(self) -> float:
+        return self.meter.max_w if self.meter.max_w is not None else math.inf
+
+    def power_w(self) -> float | None:
+        """The last reading of power, my share of the device; what the counter says where there is none."""
+        if self.last is not None and self.last.power_w is not None:
+            return self.last.power_w * self.meter.share
+        return self._sum.mid / self._span_s * self.meter.share if self._span_s else None
+
+    def live_j(self) -> float:
+        """Joules so far without the edges, my share of the device."""
+        return self._sum.mid * self.meter.share * self.meter.true_over_read_ratio.mid
+
+    def joules(self, started_s: float, ended_s: float) -> Range:
+        """Energy from the first to the last sample, edges put right, with its bounds; the whole device's."""
+        total = _Bounds(self._sum.low, self._sum.mid, self._sum.high)
+        if self.first is None or self.last is None:
+            return Range.exactly(0.0)
+        if self.meter.has_counter:
+            before, after = self._before_start(), self._after_end()
+            total.add(after.low - before.high, after.mid - before.mid, after.high - before.low)
+        elif self.meter.window_s is not None and self._count:
+            self._add_power_edges(total, self.meter.window_s, ended_s)
+        ratio = self.meter.true_over_read_ratio
+        low, mid, high = max(total.low, 0.0), max(total.mid, 0.0), max(total.high, 0.0)
+        low, high = min(low, mid), max(mid, high)
+        return Range(low * ratio.low, mid * ratio.mid, high * ratio.high)
+
+    def _before_start(self) -> Range:
+        """Joules that the counter lacked at the first sample."""
+        assert self.first is not None
+        if not self._start_ticks:
+            return self._unseen(self._period_s())
+        return self._within_tick(self.first, self._start_ticks[0])
+
+    def _after_end(self) -> Range:
+        """Joules that the counter lacked at the last sample."""
+        assert self.last is not None
+        if self.last.stale_s is not None:
+            return self._unseen(min(self.last.stale_s, self._period_s()))
+        energy_j = self.last.energy_j or 0.0
+        for edge in self._end_edges:
+            if edge.energy_j is not None and edge.energy_j > energy_j:
+                return self._within_tick(self.last, edge)
+        seen_s = self._end_edges[-1].at_s - self.last.at_s if self._end_edges else 0.0
+        return self._unseen(max(self._period_s() - seen_s, 0.0))
+
+    def _within_tick(self, sample: Sample, tick: Sample) -> Range:
+        """How much of a tick's joules fell before a sample that was taken inside it."""
+        assert sample.energy_j is not None
+        assert tick.energy_j is not None
+        period_s, most_w = self._period_s(), self._most_w()
+        tick_j, later_s, slack_s = tick.energy_j - sample.energy_j, tick.at_s - sample.at_s, tick.stale_s or 0.0
+        age_s = min(max(period_s - later_s, 0.0), period_s)
+        middle_j = tick_j * age_s / period_s if period_s else 0.0
+        if not math.isfinite(most_w):
+            return Range(0.0, min(middle_j, tick_j), tick_j)
+        low = max(0.0, tick_j - most_w * (later_s + slack_s))
+        high = min(tick_j, most_w * (age_s + slack_s))
+        return Range(min(low, middle_j), middle_j, max(high, middle_j))
+
+    def _unseen(self, age_s: float) -> Range:
+        """A counter that is between nothing and `age_s` old."""
+        mean_w = self._sum.mid / self._span_s if self._span_s else 0.0
+        now_w = self.last.power_w if self.last is not None and self.last.power_w is not None else mean_w
+        most_w = self._most_w() if math.isfinite(self._most_w()) else max(self.peak_w or 0.0, now_w, mean_w)
+        middle_j = min(now_w, most_w) * age_s / 2
+        return Range(0.0, middle_j, max(most_w * age_s, middle_j))
+
+    def _add_power_edges(self, total: _Bounds, window_s: float, ended_s: float) -> None:
+        """The half window after the last reading, the time since it, and what a sensor that looks away cannot see."""
+        assert self.last is not None
+        last_w = self.last.power_w or 0.0
+        rest_s = max(ended_s - self.last.at_s, 0.0)
+        if rest_s > self.limits.gap_ratio * max(self.interval_s, self._period_s()):
+            rest_s = 0.0  # it had ceased to answer: told as a gap, not guessed
+        edge_s = window_s / 2 + rest_s
+        total.add(0.0, last_w * edge_s, 0.0)
+        total.low += min(last_w, self.meter.idle_w or 0.0) * edge_s
+        most_w = self._most_w() if math.isfinite(self._most_w()) else (self.peak_w or last_w)
+        total.high += max(most_w, last_w) * edge_s
+        # at the start, half a window may tell of the time before the run
+        start_j = most_w * window_s / 2
+        total.low, total.high = max(total.low - start_j, 0.0), total.high + start_j
+        unseen_s = max(self._span_s - self._unmeasured_s - self._observed_s, 0.0)
+        if unseen_s and self._span_s:
+            seen_share = 1 - unseen_s / self._span_s
+            idle_w = self.meter.idle_w or 0.0
+            total.low = min(total.mid, total.low * seen_share + min(idle_w * unseen_s, total.low))
+            total.high = max(total.mid, total.high * seen_share + most_w * unseen_s)
+
+    def usage(self, host: str, started_s: float, ended_s: float) -> MeterUsage:
+        """Everything that the samples say, over a run from `started_s` to `ended_s`."""
+        energy, share = self.joules(started_s, ended_s), self.meter.share
+        duration_s = max(ended_s - started_s, 0.0)
+        silent_s = self._silence(started_s, ended_s)
+        measured_s = max(duration_s - silent_s - self._unmeasured_s, 0.0)
+        correction = energy.mid / self._sum.mid if self._sum.mid else 1.0
+        attributed = None
+        if self._attributed_j is not None and energy.mid:
+            part = min(self._attributed_j * correction / energy.mid, 1.0)
+            attributed = _kwh(energy, share * part)
+        return MeterUsage(
+            host=host,
+            meter=self.meter,
+            it_energy_kwh=_kwh(energy, share),
+            duration_s=duration_s,
+            coverage_share=min(measured_s / duration_s, 1.0) if duration_s else 0.0,
+            mean_w=energy.mid * share / duration_s if duration_s else None,
+            peak_w=None if self.peak_w is None else self.peak_w * share,
+            stalled_it_energy_kwh=None if self._stalled_j is None else self._stalled_j * correction * share / J_PER_KWH,
+            attributed_it_energy_kwh=attributed,
+            counter_over_power_ratio=self._audited_j / self._power_j if self._power_j else None,
+            resets_count=self.resets_count,
+            gaps=tuple(self._all_gaps(started_s, ended_s)),
+        )
+
+    def _silence(self, started_s: float, ended_s: float) -> float:
+        """Seconds before the first and after the last sample, where they are more than an interval or two."""
+        return sum(end - start for start, end, _ in self._silences(started_s, ended_s))
+
+    def _silences(self, started_s: float, ended_s: float) -> Iterator[tuple[float, float, str]]:
+        usual_s = self.limits.gap_ratio * max(self.interval_s, self._period_s())
+        if self.first is None or self.last is None:
+            yield started_s, ended_s, "never answered"
+            return
+        if self.first.at_s - started_s > usual_s:
+            yield started_s, self.first.at_s, "did not answer yet"
+        if ended_s - self.last.at_s > usual_s:
+            yield self.last.at_s, ended_s, "ceased to answer"
+
+    def _all_gaps(self, started_s: float, ended_s: float) -> Iterator[Gap]:
+        yield from self.gaps
+        for start, end, reason in self._silences(started_s, ended_s):
+            yield Gap(start + self.utc_offset_s, end + self.utc_offset_s, reason)
+
+
+@dataclass(slots=True)
+class HostIntegral:
+    """All meters of a host over one segment, and the curve of their sum that windows are read from."""
+
+    meters: Sequence[Meter]
+    interval_s: float
+    limits: Limits
+    utc_offset_s: float
+    by_meter: dict[str, MeterIntegral] = field(default_factory=dict)
+    curve: list[tuple[float, float]] = field(default_factory=list)  # (seconds, joules so far)
+    keeps_curve: bool = False
+    _total_j: float = 0.0
+
+    def __post_init__(self) -> None:
+        for meter in self.meters:
+            self.add(meter)
+
+    def add(self, meter: Meter) -> None:
+        """A meter that was not there from the start; one that is there already stays as it is."""
+        if meter.id not in self.by_meter:
+            self.by_meter[meter.id] = MeterIntegral(meter, self.interval_s, self.limits, self.utc_offset_s)
+
+    def push(self, at_s: float, samples: Sequence[Sample], is_edge: bool = False) -> float:
+        """Take one reading of the host; returns the joules since the last one."""
+        if is_edge:
+            for sample in samples:
+                self.by_meter[sample.meter].push_edge(sample)
+            return 0.0
+        joules = 0.0
+        for sample in samples:
+            joules += self.by_meter[sample.meter].push(sample)
+        self._total_j += joules
+        if self.keeps_curve and samples:
+            self.curve.append((at_s, self._total_j))
+        return joules
+
+    def live_j(self) -> float:
+        """Joules so far, edges left as they are."""
+        return sum(one.live_j() for one in self.by_meter.values())
+
+    def usages(self, host: str, started_s: float, ended_s: float) -> tuple[MeterUsage, ...]:
+        """What each meter's samples add up to."""
+        return tuple(one.usage(host, started_s, ended_s) for one in self.by_meter.values())
+
+    def hourly_j(self) -> Mapping[int, float]:
+        """Joules by the hour of UTC in which they were drawn."""
+        total: dict[int, float] = {}
+        for one in self.by_meter.values():
+            for hour, joules in one.hourly_j.items():
+                total[hour] = total.get(hour, 0.0) + joules
+        return total
+
+
+def _hours(started_s: float, ended_s: float) -> Iterator[tuple[int, float]]:
+    """The UTC hours that an interval touches, each with its part of it."""
+    hour = int(started_s // S_PER_H)
+    last = int(ended_s // S_PER_H)
+    length_s = ended_s - started_s
+    while hour <= last:
+        inside_s = min(ended_s, (hour + 1) * S_PER_H) - max(started_s, hour * S_PER_H)
+        if inside_s > 0 and length_s > 0:
+            yield int(hour * S_PER_H), inside_s / length_s
+        hour += 1
+
+
+def _kwh(joules: Range, share: float) -> Range:
+    return Range(*(end * share / J_PER_KWH for end in (joules.low, joules.mid, joules.high)))

@@ -1,0 +1,239 @@
+"""Owns time: a thread that opens the sensors, reads them each interval, and stops within a bound.
+
+Everything that touches a sensor happens on this one thread, so a driver call that hangs holds up the thread and
+nothing else: who starts waits a bounded time, who stops too. What a reading means is not known here.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from footprint.errors import SensorError
+from footprint.values import Sample
+
+__all__ = ["Pace", "Readable", "Sampler"]
+
+Take = Callable[[float, Sequence[Sample], bool], None]
+"""(moment, samples, whether counters alone were read to find an edge)."""
+
+
+_TO_KNOW_THE_PERIOD = 2
+"""Moves of a counter: the time between them."""
+
+
+class Readable(Protocol):
+    """What the sampler needs of a sensor that is open."""
+
+    name: str
+    period_s: float | None
+
+    def read(self) -> Sequence[Sample]:
+        """One sample for each meter that answers."""
+        ...
+
+    def read_counters(self) -> Sequence[Sample]:
+        """Energy alone."""
+        ...
+
+    def lost(self) -> tuple[tuple[str, str], ...]:
+        """Meters that ceased to answer, with the reason."""
+        ...
+
+    def close(self) -> None:
+        """Let go."""
+        ...
+
+
+class Pace:
+    """How time passes: a thread's own, or a test's.
+
+    Parameters
+    ----------
+    interval_s : between readings
+    edge_gap_s : between fast readings at the start and the end
+    start_edge_s, end_edge_s : how long they go on at most, per edge
+    """
+
+    def __init__(
+        self,
+        interval_s: float,
+        edge_gap_s: float,
+        start_edge_s: float,
+        end_edge_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.interval_s, self.edge_gap_s = interval_s, edge_gap_s
+        self.start_edge_s, self.end_edge_s = start_edge_s, end_edge_s
+        self.clock = clock
+        self._stop = threading.Event()
+
+    def wait(self, seconds: float) -> bool:
+        """Let time pass; True at once when a stop was asked for."""
+        return self._stop.wait(max(seconds, 0.0))
+
+    def pause(self, seconds: float) -> None:
+        """Let time pass whatever was asked for."""
+        time.sleep(max(seconds, 0.0))
+
+    def stop(self) -> None:
+        """Ask for a stop."""
+        self._stop.set()
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether a stop was asked for."""
+        return self._stop.is_set()
+
+
+class Sampler:
+    """Reads sensors until told to stop.
+
+    Parameters
+    ----------
+    open_sensors : called on the thread: opens what is readable, returns it
+    take : called on the thread with each reading
+    finish : called on the thread after the last reading, before the sensors are closed
+    pace : how time passes
+    """
+
+    def __init__(
+        self,
+        open_sensors: Callable[[], Sequence[Readable]],
+        take: Take,
+        finish: Callable[[], None],
+        pace: Pace,
+    ) -> None:
+        self._open_sensors, self._take, self._finish, self.pace = open_sensors, take, finish, pace
+        self._ready, self._done = threading.Event(), threading.Event()
+        self._thread: threading.Thread | None = None
+        self._pid = os.getpid()
+        self.problems: dict[str, str] = {}
+        self.failure = ""
+        self._latest: dict[str, Sample] = {}  # of counters
+
+    def start(self, patience_s: float) -> bool:
+        """Start reading; False when the first reading has not come within `patience_s` (it may yet)."""
+        self._thread = threading.Thread(target=self._run, name="footprint-sampler", daemon=True)
+        self._thread.start()
+        return self._ready.wait(patience_s)
+
+    def stop(self, patience_s: float) -> bool:
+        """Ask for the last reading and wait for it; False when the thread is held up in a call."""
+        self.pace.stop()
+        if self._thread is None or self._pid != os.getpid():
+            return False  # never started, or a forked child, that has no such thread
+        if self._thread is threading.current_thread():
+            return False
+        is_done = self._done.wait(patience_s)
+        if is_done:
+            self._thread.join(patience_s)
+        return is_done
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the thread reads in this process."""
+        return self._thread is not None and self._thread.is_alive() and self._pid == os.getpid()
+
+    def _run(self) -> None:
+        sensors: Sequence[Readable] = ()
+        try:
+            sensors = self._open_sensors()
+            self._read(sensors)
+            self._ready.set()
+            self._find_ticks(sensors, _TO_KNOW_THE_PERIOD, self.pace.start_edge_s)
+            self._loop(sensors)
+            self._read(sensors)
+            self._find_ticks(sensors, 1, self.pace.end_edge_s)
+        except Exception as error:  # noqa: BLE001 - the guard: nothing of ours may end a training
+            self.failure = f"{type(error).__name__}: {error}"
+        finally:
+            self._ready.set()
+            self._end(sensors)
+
+    def _end(self, sensors: Sequence[Readable]) -> None:
+        try:
+            self._finish()
+            for sensor in sensors:
+                sensor.close()
+        except Exception as error:  # noqa: BLE001 - the same guard at the end
+            self.failure = self.failure or f"{type(error).__name__}: {error}"
+        finally:
+            self._done.set()
+
+    def _loop(self, sensors: Sequence[Readable]) -> None:
+        """Readings at a steady pace; sensors with a period of their own in between."""
+        quick = [s for s in sensors if s.period_s is not None and s.period_s < self.pace.interval_s]
+        beat_s = min([self.pace.interval_s, *(s.period_s for s in quick if s.period_s)])
+        clock = self.pace.clock
+        due_s = all_due_s = clock()
+        all_due_s += self.pace.interval_s
+        while True:
+            due_s = max(due_s + beat_s, clock())  # late once is late once, not a burst of readings
+            if self.pace.wait(due_s - clock()):
+                return
+            if clock() + beat_s / 2 >= all_due_s:
+                all_due_s = max(all_due_s + self.pace.interval_s, clock())
+                self._read(sensors)
+            else:
+                self._read(quick)
+
+    def _read(self, sensors: Sequence[Readable]) -> None:
+        samples: list[Sample] = []
+        for sensor in sensors:
+            try:
+                samples += sensor.read()
+            except SensorError as error:
+                self.problems[sensor.name] = error.told
+            except Exception as error:  # noqa: BLE001 - a sensor's fault is a note, never the training's end
+                self.problems[sensor.name] = f"{type(error).__name__}: {error}"
+            for meter, reason in sensor.lost():
+                self.problems[meter] = reason
+        self._latest.update((one.meter, one) for one in samples if one.energy_j is not None)
+        self._take(self.pace.clock(), samples, False)
+
+    def _find_ticks(self, sensors: Sequence[Readable], wanted: int, most_s: float) -> None:
+        """Read counters fast until each has moved so often: twice at the start tells the period, once ends the run.
+
+        At the end, a counter that has not moved is handed on too: it tells how old the last reading can be.
+        """
+        is_end = self.pace.is_stopping
+        counted = dict.fromkeys(self._latest, 0)
+        started_s = self.pace.clock()
+        while counted and self.pace.clock() - started_s < most_s:
+            if is_end:
+                self.pace.pause(self.pace.edge_gap_s)
+            elif self.pace.wait(self.pace.edge_gap_s):
+                return
+            moved = self._poll(sensors)
+            for sample in moved:
+                counted[sample.meter] = counted.get(sample.meter, 0) + 1
+            if moved:
+                self._take(self.pace.clock(), moved, True)
+            if all(count >= wanted for count in counted.values()):
+                return
+        if is_end:
+            still = [one for meter, one in self._latest.items() if not counted.get(meter, 0)]
+            if still:
+                self._take(self.pace.clock(), still, True)
+
+    def _poll(self, sensors: Sequence[Readable]) -> list[Sample]:
+        """The counters that have moved since they were last read."""
+        moved: list[Sample] = []
+        for sensor in sensors:
+            try:
+                samples = sensor.read_counters()
+            except Exception:  # noqa: BLE001, S112 - told by the next full reading
+                continue
+            for sample in samples:
+                before = self._latest.get(sample.meter)
+                if before is None or sample.energy_j is None:
+                    continue
+                if sample.energy_j != before.energy_j:
+                    moved.append(replace(sample, stale_s=sample.at_s - before.at_s))
+                self._latest[sample.meter] = sample
+        return moved
