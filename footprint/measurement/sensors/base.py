@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from footprint.values import Finding, Meter, Sample
 
-__all__ = ["Clock", "Sensor"]
+__all__ = ["Clock", "Pids", "Sensor"]
 
 Clock = Callable[[], float]
 """Seconds of the host's monotonic clock: `time.monotonic`, or a test's own."""
+
+Pids = Callable[[], Collection[int]]
+"""The processes that are mine at this moment; their children count with them."""
 
 
 class Sensor(Protocol):
@@ -22,7 +25,10 @@ class Sensor(Protocol):
     """`read` is due at least so often; None where any interval will do. Known after `open`."""
 
     def available(self) -> Finding:
-        """What can be read here, or the line that would let it be read. Cheap; never raises."""
+        """What can be read here, or the line that would let it be read. Cheap; never raises.
+
+        A library that it starts stays up for `open`; `close` lets go of it.
+        """
         ...
 
     def open(self) -> tuple[Meter, ...]:

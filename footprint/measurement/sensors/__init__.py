@@ -1,0 +1,76 @@
+"""Every sensor by name, and which of them can read this machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Mapping
+
+from footprint.errors import UnknownName
+from footprint.measurement.sensors.base import Clock, Pids, Sensor
+from footprint.values import Finding
+
+__all__ = ["SENSORS", "Clock", "Pids", "Sensor", "detect"]
+
+Factory = Callable[[Mapping[str, str], Clock, Pids], Sensor]
+
+
+def _nvml(environment: Mapping[str, str], clock: Clock, pids: Pids) -> Sensor:
+    from footprint.measurement.sensors.nvml import NvmlSensor
+
+    return NvmlSensor(environment, clock, pids=pids)
+
+
+def _amdsmi(environment: Mapping[str, str], clock: Clock, pids: Pids) -> Sensor:
+    from footprint.measurement.sensors.amd import AmdSensor
+
+    return AmdSensor(environment, clock)
+
+
+SENSORS: dict[str, Factory] = {
+    "nvml": _nvml,
+    "amdsmi": _amdsmi,
+}
+"""A sensor's name and how to make it; each is imported when it is made."""
+
+STANDS_IN_FOR = {"cpu-load": "rapl"}
+"""A model that is asked only where the sensor of the same thing cannot be read."""
+
+
+def own_pids() -> tuple[int, ...]:
+    """This process; its children count with it."""
+    return (os.getpid(),)
+
+
+def detect(
+    environment: Mapping[str, str], clock: Clock, wanted: Collection[str] | None = None, pids: Pids = own_pids
+) -> tuple[list[Sensor], list[Finding]]:
+    """The sensors that can be read here, to be opened next, and what each that was asked says of this machine.
+
+    Parameters
+    ----------
+    environment : variables such as CUDA_VISIBLE_DEVICES that tell which devices are mine
+    clock : the host's monotonic clock, which stamps the samples
+    wanted : names of `SENSORS`; None for all
+    pids : the processes that are mine, their children aside, asked whenever a device is shared
+
+    Raises
+    ------
+    UnknownName
+        When no sensor has a wanted name.
+    """
+    for name in wanted or ():
+        if name not in SENSORS:
+            raise UnknownName("sensor", name, SENSORS, f"the sensors are {', '.join(SENSORS)}")
+    readable: list[Sensor] = []
+    findings: list[Finding] = []
+    for name, make in SENSORS.items():
+        if (wanted is not None and name not in wanted) or STANDS_IN_FOR.get(name) in {s.name for s in readable}:
+            continue
+        sensor = make(environment, clock, pids)
+        finding = sensor.available()
+        findings.append(finding)
+        if finding.is_available:
+            readable.append(sensor)
+        else:
+            sensor.close()
+    return readable, findings
