@@ -7,11 +7,26 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from footprint.accounting import site as site_room
+from footprint.accounting.words import Number, bounds, name, quantity, ranged, whole
+from footprint.accounting.words import setting_field as full_name
+from footprint.accounting.words import settings as read_settings
 from footprint.errors import InputError, UnknownName
-from footprint.units import UNITS, read_quantity, read_range, unit_of
 from footprint.values import Range
 
-Number = str | int | float
+__all__ = [
+    "STAGE_SETTINGS",
+    "Number",
+    "Words",
+    "bounds",
+    "check_words",
+    "name",
+    "quantity",
+    "ranged",
+    "read_plan_file",
+    "setting_field",
+    "settings",
+    "whole",
+]
 
 
 class Words(TypedDict, total=False):
@@ -62,7 +77,7 @@ STAGE_SETTINGS = (
 )
 """Fields of every stage that a user may set."""
 
-_SHARES = ("mfu", "goodput", "share", "utilization")
+_KNOWN = (*site_room.SETTINGS, *STAGE_SETTINGS)
 
 
 def check_words(words: Mapping[str, Any], where: str = "option") -> None:
@@ -70,65 +85,6 @@ def check_words(words: Mapping[str, Any], where: str = "option") -> None:
     for word in words:
         if word not in Words.__annotations__:
             raise UnknownName(where, word, Words.__annotations__, "see: footprint estimate --help")
-
-
-def name(field: str, value: Any) -> str:
-    """A name: text, not empty. YAML reads a bare NO as false and 3 as a number."""
-    if not isinstance(value, str) or not value.strip():
-        raise InputError(field, str(value), "is not a name", "write text; in YAML put NO, ON or numbers in quotes")
-    return value.strip()
-
-
-def quantity(field: str, value: Any, at_least: float | None = None) -> float:
-    """A positive number, or one that is at least a bound.
-
-    Raises
-    ------
-    InputError
-        Naming the field, the value and the bound.
-    """
-    number = read_quantity(value, field)
-    if at_least is None and number <= 0:
-        raise InputError(field, value, "must be above zero", f"give a positive {field}")
-    if at_least is not None and number < at_least:
-        raise InputError(field, value, f"must be at least {at_least:g}", f"give a larger {field}")
-    return number
-
-
-def whole(field: str, value: Any) -> int:
-    """A whole number of one or more."""
-    number = quantity(field, value, at_least=1)
-    if number != int(number):
-        raise InputError(field, value, "must be a whole number", f"round {field}")
-    return int(number)
-
-
-def ranged(field: str, value: Any) -> Range:
-    """A range within what its field can be: shares up to 1, PUE from 1, nothing below zero."""
-    if isinstance(value, Range):
-        low, mid, high = value.low, value.mid, value.high
-    else:
-        low, mid, high = read_range(value, field)
-    floor, ceiling = bounds(field)
-    if low < floor or (low == floor == 0 and _must_be_positive(field)):
-        bound = "above" if floor == 0 else "at least"
-        raise InputError(field, value, f"must be {bound} {floor:g}", f"give a value {bound} {floor:g}")
-    if high > ceiling:
-        raise InputError(field, value, f"must be at most {ceiling:g}", f"give a value from {floor:g} to {ceiling:g}")
-    return Range(low, mid, high)
-
-
-def bounds(field: str) -> tuple[float, float]:
-    """The least and the most that a field can be."""
-    if field == "pue":
-        return 1.0, 10.0
-    if unit_of(field) == "" and field.rsplit("_", 1)[-1] in _SHARES:
-        return 0.0, 1.0
-    return 0.0, float("inf")
-
-
-def _must_be_positive(field: str) -> bool:
-    return unit_of(field) == "" or field in ("lifetime_h", "tdp_w", "max_node_w")
 
 
 def settings(given: Mapping[str, Any] | None) -> dict[str, Range]:
@@ -141,25 +97,12 @@ def settings(given: Mapping[str, Any] | None) -> dict[str, Range]:
     InputError
         For a value out of bounds.
     """
-    if given is not None and not isinstance(given, Mapping):
-        raise InputError("settings", str(given), "is not a mapping", "write settings={'pue': 1.1}")
-    return {setting_field(name): ranged(setting_field(name), value) for name, value in (given or {}).items()}
+    return read_settings(given, _KNOWN)
 
 
 def setting_field(name: str) -> str:
-    """The full name of a field that can be set."""
-    known = (*site_room.SETTINGS, *STAGE_SETTINGS)
-    short = {_without_unit(field): field for field in known} | {"intensity": "location_intensity_g_per_kwh"}
-    if name in known:
-        return name
-    if name not in short:
-        raise UnknownName("set", name, (*known, *short), "fields that can be set: " + ", ".join(sorted(known)))
-    return short[name]
-
-
-def _without_unit(name: str) -> str:
-    suffix = next((u for u in sorted(UNITS, key=len, reverse=True) if name.endswith(u)), "")
-    return name.removesuffix(suffix)
+    """The full name of a field of site or stages that can be set."""
+    return full_name(name, _KNOWN)
 
 
 def read_plan_file(path: Path) -> dict[str, Any]:
@@ -187,9 +130,8 @@ def read_plan_file(path: Path) -> dict[str, Any]:
         raise InputError("plan", str(path), "is not a mapping of words", "write lines such as `tokens: 2T`")
     if "set" in content:
         content["settings"] = content.pop("set")
-    for name in ("settings",):
-        if name in content and not isinstance(content[name], dict):
-            raise InputError(name, str(content[name]), "must be a mapping", "write `set: {pue: 1.1}`")
+    if not isinstance(content.get("settings", {}), dict):
+        raise InputError("settings", str(content["settings"]), "must be a mapping", "write `set: {pue: 1.1}`")
     stages = content.get("stages")
     for holder in (content, *(stages if isinstance(stages, list) else ())):
         if isinstance(holder, dict) and isinstance(holder.get("config"), str):
