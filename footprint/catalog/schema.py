@@ -58,6 +58,7 @@ TABLES: Mapping[str, Key] = MappingProxyType(
         "mlperf": ("id",),
         "power": ("id",),
         "power_rule": ("id",),
+        "sensors": ("id",),
         "sources": ("id",),
     }
 )
