@@ -20,6 +20,7 @@ Quantity: TypeAlias = Any
 G_PER_KG = 1000.0
 W_PER_KW = 1000.0
 S_PER_H = 3600.0
+S_PER_MINUTE = 60.0
 H_PER_DAY = 24.0
 H_PER_YEAR = 8760.0
 J_PER_KWH = 3.6e6

@@ -47,6 +47,7 @@ FLOORS: dict[str, int] = {
     "report": 4,
     "estimation": 5,
     "measurement.tracker": 5,
+    "measurement.command": 5,  # runs a child in one's place: nothing of sensors or energy, so neither needs the other
     "fleet": 5,
     "app": 6,
     "integrations": 6,
