@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from footprint.accounting import assessor
+from footprint.accounting.record import record
 from footprint.accounting.site import site as make_site
 from footprint.catalog import Catalog
 from footprint.derivation import Derivation, Plain, mid
@@ -15,10 +16,9 @@ from footprint.estimation.plan import Draft
 from footprint.estimation.power import GENERATING, accelerator_power_w
 from footprint.estimation.stages import UPDATING, Work, check_memory, work
 from footprint.formulas import energy
-from footprint.uncertainty import draw, one_at_a_time, summarise_record
+from footprint.uncertainty import draw, one_at_a_time
 from footprint.units import Quantity
 from footprint.values import Footprint, Plan, Sensitivity, Site, Stage, Usage, UsageLine
-from footprint.version import __version__
 
 OUTPUTS = ("accelerator_hours", "facility_energy_kwh", "total_location_kgco2e")
 """What sensitivities are told for."""
@@ -62,7 +62,7 @@ def _single(
     drawn_site = draw(site)
     usage = plan_usage(draw(draft.plan), calculate)
     assessment = assessor.assess(usage, drawn_site, calculate)
-    return _record(
+    return record(
         draft.plan.name, usage, drawn_site, assessment, calculate, catalog,
         site=site, plan=draft.plan, published=tuple(draft.published), ledger=ledger, notes=tuple(dict.fromkeys(notes)),
         sensitivities=_sensitivities([draft.plan], [site]) if sensitivity else (),
@@ -85,7 +85,7 @@ def _family(
     notes = [note for b in built for note in b[3]]
     stages = [replace(s, name=f"{b[0].plan.name} {s.name}", after=()) for b in built for s in b[0].plan.stages]
     plan = Plan(name, tuple(stages), name, built[0][0].plan.organization, any(b[0].plan.third_party for b in built))
-    return _record(
+    return record(
         name, usage, drawn_site, assessment, calculate, catalog,
         site=site, plan=plan, parts=parts, published=tuple(p for b in built for p in b[0].published),
         ledger=tuple(dict.fromkeys(a for b in built for a in b[2])), notes=tuple(dict.fromkeys(notes)),
@@ -276,28 +276,6 @@ def _check_possible(stage: Stage, hours: Quantity, implied_mfu: Quantity) -> Non
             f"with this model and these tokens gives an MFU of {mid(implied_mfu):.2f} on {stage.accelerator}",
             "check that they are accelerator-hours (devices times hours) and that tokens and parameters are right",
         )
-
-
-def _record(
-    name: str,
-    usage: Usage,
-    drawn_site: Site,
-    assessment: assessor.Assessment,
-    calculate: Derivation,
-    catalog: Catalog,
-    *,
-    site: Site,
-    **rest: Any,
-) -> Footprint:
-    """Summarise the draws, then hang on what needs no summing up."""
-    drawn = assessor.footprint(name, usage, drawn_site, assessment)
-    return replace(
-        summarise_record(replace(drawn, site=site)),
-        steps=tuple(calculate.steps),
-        catalog_digest=catalog.digest(),
-        version=__version__,
-        **rest,
-    )
 
 
 def _sensitivities(plans: list[Plan], sites: list[Site]) -> tuple[Sensitivity, ...]:
