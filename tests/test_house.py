@@ -58,6 +58,7 @@ SAME_FLOOR = {
     ("units", "errors"): "a quantity that cannot be read is refused where it is read",
     ("__main__", "cli"): "the other way to start the same command line",
     ("store", "records"): "runs are stored as plain data",
+    ("store", "measurement.journal"): "where home is and which folders hold journals is said once",
     ("measurement.journal", "records"): "a journal's first line holds meters as plain data",
 }
 FACE = "footprint"
@@ -70,6 +71,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "rich": ("report", "cli"),
     "typer": ("cli",),
     "yaml": ("estimation.words",),
+    "sqlalchemy": ("store",),
 }
 """Every other package is allowed nowhere: codecarbon is found by path and never imported (importing it would start
 NVML), and what a future room needs is added with the room."""

@@ -1,0 +1,124 @@
+"""Which runs are meant, and their sums: the database filters and adds, whatever the number of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, func, literal, select
+
+from footprint.errors import UnknownName
+from footprint.store.entries import GROUPS, IMPORTED, RUN, Filter, Total
+from footprint.store.rows import storable
+from footprint.store.schema import MONTHS, RANGED, RUNS, TAGS, three
+from footprint.values import Range
+
+_ESCAPE = "\\"
+
+
+def conditions(wanted: Filter) -> list[ColumnElement[bool]]:
+    """A filter as conditions on `runs`."""
+    found: list[ColumnElement[bool]] = []
+    if wanted.name is not None:
+        found.append(_like(wanted.name))
+    if wanted.project is not None:
+        found.append(RUNS.c.project == storable(wanted.project))
+    if wanted.status is not None:
+        found.append(RUNS.c.status == wanted.status)
+    if wanted.kinds:
+        found.append(RUNS.c.kind.in_(wanted.kinds))
+    if wanted.since is not None:
+        found.append(RUNS.c.started_utc_s >= wanted.since.timestamp())
+    if wanted.until is not None:
+        found.append(RUNS.c.started_utc_s < wanted.until.timestamp())
+    found += [RUNS.c.id.in_(select(TAGS.c.run_id).where(TAGS.c.tag == storable(tag))) for tag in wanted.tags]
+    return found
+
+
+def _like(name: str) -> ColumnElement[bool]:
+    told = storable(name)
+    if not set(told) & {"*", "?"}:
+        return RUNS.c.name == told
+    for special in (_ESCAPE, "%", "_"):
+        told = told.replace(special, _ESCAPE + special)
+    return RUNS.c.name.like(told.replace("*", "%").replace("?", "_"), escape=_ESCAPE)
+
+
+def totals(connection: Connection, by: str | None, wanted: Filter) -> tuple[Total, ...]:
+    """The sums of the runs that are meant: by month in order of time, otherwise the most energy first.
+
+    Raises
+    ------
+    UnknownName
+        When they cannot be grouped so.
+    """
+    if by is not None and by not in GROUPS:
+        raise UnknownName("by", by, GROUPS, f"add up by {', '.join(GROUPS)}")
+    if not wanted.kinds:
+        wanted = Filter(
+            wanted.name, wanted.project, wanted.tags, wanted.status, (RUN, IMPORTED), wanted.since, wanted.until
+        )
+    part: ColumnElement[float] = MONTHS.c.energy_share if by == "month" else literal(1.0)
+    energy = RUNS.c.own_energy_share * part
+    hours = RUNS.c.own_hours_share * part
+    operational, total = RUNS.c.operational_location_kgco2e, RUNS.c.total_location_kgco2e
+    both = (operational * energy + (total - operational) * hours) / func.nullif(total, 0.0)
+    shares = dict.fromkeys((*RANGED, "electricity_usd"), energy) | {"total_location_kgco2e": both}
+    key = _key(by)
+    query = select(
+        key.label("key"),
+        func.count(RUNS.c.id).label("run_count"),
+        func.sum(RUNS.c.accelerator_hours * hours).label("accelerator_hours"),
+        func.sum(RUNS.c.tokens * part).label("tokens"),
+        func.count(RUNS.c.electricity_usd).label("priced_count"),
+        func.sum(RUNS.c.it_energy_kwh * (1.0 - RUNS.c.own_energy_share) * part).label("elsewhere"),
+        *(func.sum(RUNS.c[name] * share).label(name) for field, share in shares.items() for name in three(field)),
+    ).where(*conditions(wanted))
+    if by == "tag":
+        query = query.select_from(RUNS.outerjoin(TAGS, TAGS.c.run_id == RUNS.c.id))
+    elif by == "month":
+        query = query.select_from(RUNS.join(MONTHS, MONTHS.c.run_id == RUNS.c.id))
+    if by is not None:
+        query = query.group_by(key)
+    found = [_total(row) for row in connection.execute(query) if row.run_count]
+    return tuple(sorted(found, key=lambda t: (t.key,) if by == "month" else (-t.facility_energy_kwh.mid, t.key)))
+
+
+def _key(by: str | None) -> ColumnElement[str]:
+    if by is None:
+        return literal("")
+    if by == "tag":
+        return func.coalesce(TAGS.c.tag, "")
+    column: ColumnElement[str] = MONTHS.c.month if by == "month" else RUNS.c[by]
+    return column
+
+
+def _total(row: Row[Any]) -> Total:
+    def added(field: str) -> Range:
+        low, mid, high = (getattr(row, name) or 0.0 for name in three(field))
+        return Range(min(low, mid), mid, max(mid, high))
+
+    return Total(
+        key=row.key,
+        run_count=row.run_count,
+        accelerator_hours=row.accelerator_hours,
+        **{field: added(field) for field in RANGED},
+        electricity_usd=added("electricity_usd") if row.priced_count else None,
+        tokens=row.tokens,
+        priced_count=row.priced_count,
+        counted_elsewhere_it_energy_kwh=row.elsewhere,
+    )
+
+
+def short_ids(ids: Sequence[str], least: int) -> dict[str, str]:
+    """The shortest beginning that tells each of these ids, in rising order, from the others."""
+    shortest = {}
+    for i, one in enumerate(ids):
+        beside = [_alike(one, other) + 1 for other in (*ids[max(0, i - 1) : i], *ids[i + 1 : i + 2])]
+        shortest[one] = one[: max(least, *beside, 0)]
+    return shortest
+
+
+def _alike(one: str, other: str) -> int:
+    """How many characters two texts have in common from the start on."""
+    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
