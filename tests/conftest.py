@@ -1,0 +1,30 @@
+"""Fixtures that more than one file of tests asks for: the NVML emulator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from emulator import Emulator, build, compiler
+
+
+@pytest.fixture(scope="session")
+def emulator_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The emulated libnvidia-ml.so.1, compiled once a session."""
+    if compiler() is None:
+        pytest.skip("the NVML emulator needs a C compiler (cc, gcc or clang), and there is none")
+    return build(tmp_path_factory.mktemp("nvml"))
+
+
+@pytest.fixture
+def emulator(tmp_path: Path, emulator_library: Path) -> Callable[..., Emulator]:
+    """Makes hosts of emulated GPUs: `emulator(gpus=8, preset="a100", wave=Square(100, 400, 1.0))`."""
+    made: list[Emulator] = []
+
+    def make(**settings: Any) -> Emulator:
+        made.append(Emulator(tmp_path / f"emulator-{len(made)}", emulator_library, **settings))
+        return made[-1]
+
+    return make
