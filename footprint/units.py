@@ -24,16 +24,24 @@ S_PER_MINUTE = 60.0
 H_PER_DAY = 24.0
 H_PER_YEAR = 8760.0
 J_PER_KWH = 3.6e6
+J_PER_UJ = 1e-6
+W_PER_UW = 1e-6
+S_PER_US = 1e-6
+S_PER_NS = 1e-9
 FLOP_PER_TFLOP = 1e12
+BYTES_PER_KIB = 2.0**10
 BYTES_PER_GIB = 2.0**30
 BYTES_PER_GB = 1e9
 BITS_PER_BYTE = 8
 PERCENT_PER_SHARE = 100.0
+MILLIWATTS_PER_W = 1000.0
+MILLIJOULES_PER_J = 1000.0
+MICROSECONDS_PER_S = 1e6
 
 UNITS = (
     "_kgco2e_per_token", "_kgco2e_per_flop",
     "_g_per_kwh", "_l_per_kwh", "_usd_per_kwh", "_usd_per_h",
-    "_gb_per_s", "_tflop_per_s", "_top_per_s", "_flop_per_s", "_tokens_per_s", "_gbit_per_s",
+    "_w_per_gb", "_gb_per_s", "_tflop_per_s", "_top_per_s", "_flop_per_s", "_tokens_per_s", "_gbit_per_s",
     "_kwh", "_kgco2e", "_flop", "_hours", "_usd", "_gb", "_bytes", "_s", "_h", "_w", "_j", "_l",
 )  # fmt: skip
 WORDS = ("mfu", "hfu", "pue", "goodput", "utilization", "share", "count", "params", "tokens", "ratio")
@@ -134,7 +142,7 @@ _LADDERS: dict[str, tuple[tuple[float, str], ...]] = {
 }
 _PLAIN = {
     "_g_per_kwh": "g/kWh", "_l_per_kwh": "L/kWh", "_usd_per_kwh": "USD/kWh", "_usd_per_h": "USD/h",
-    "_gb": "GB", "_gb_per_s": "GB/s", "_gbit_per_s": "Gbit/s", "_tokens_per_s": "tokens/s", "_s": "s", "_j": "J",
+    "_gb": "GB", "_w_per_gb": "W/GB", "_gb_per_s": "GB/s", "_gbit_per_s": "Gbit/s", "_tokens_per_s": "tokens/s", "_s": "s", "_j": "J",
     "_bytes": "bytes", "_tflop_per_s": "TFLOP/s", "_top_per_s": "TOP/s", "_flop": "FLOP", "_flop_per_s": "FLOP/s",
     "_kgco2e_per_token": "kgCO2e/token", "_kgco2e_per_flop": "kgCO2e/FLOP",
 }  # fmt: skip

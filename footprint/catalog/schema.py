@@ -58,6 +58,8 @@ TABLES: Mapping[str, Key] = MappingProxyType(
         "mlperf": ("id",),
         "power": ("id",),
         "power_rule": ("id",),
+        "processors": ("id",),
+        "processor_power": ("id",),
         "sensors": ("id",),
         "sources": ("id",),
     }
