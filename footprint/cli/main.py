@@ -14,8 +14,10 @@ from footprint.cli.calibrate import calibrate
 from footprint.cli.catalog import catalog
 from footprint.cli.chart import chart
 from footprint.cli.compare import compare
+from footprint.cli.doctor import doctor
 from footprint.cli.estimate import estimate
 from footprint.cli.explain import explain
+from footprint.cli.imports import app as imports
 from footprint.errors import FootprintError
 from footprint.version import __version__
 
@@ -54,6 +56,8 @@ def main(
 
 for command in (estimate, compare, explain, backtest, calibrate, chart, catalog):
     app.command()(command)
+app.command()(doctor)
+app.add_typer(imports)
 
 
 def run(arguments: Sequence[str] | None = None) -> None:
