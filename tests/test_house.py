@@ -45,6 +45,7 @@ FLOORS: dict[str, int] = {
     "accounting": 4,
     "throughput": 4,
     "report": 4,
+    "measurement.following": 4,  # the end of journals that grow, for a screen: reads lines, adds nothing up
     "estimation": 5,
     "measurement.tracker": 5,
     "measurement.command": 5,  # runs a child in one's place: nothing of sensors or energy, so neither needs the other
@@ -60,6 +61,7 @@ SAME_FLOOR = {
     ("store", "records"): "runs are stored as plain data",
     ("store", "measurement.journal"): "where home is and which folders hold journals is said once",
     ("measurement.journal", "records"): "a journal's first line holds meters as plain data",
+    ("measurement.sensors", "catalog"): "the watts of a modelled sensor and the error of a measured one are rows",
 }
 FACE = "footprint"
 

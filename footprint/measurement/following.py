@@ -1,0 +1,143 @@
+"""Follows a run's journals as they grow: what each meter shows now and showed a while ago, reading nothing twice."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from footprint.errors import JournalError
+from footprint.measurement import journal
+from footprint.values import Meter, Sample
+
+__all__ = ["Follower", "Shown"]
+
+KEPT = 240
+"""Readings of a meter that are kept: what a screen can show."""
+
+_TAIL_BYTES = 262_144
+"""A journal that is opened in mid-run is read from so far before its end."""
+
+_LATE_RATIO = 3.5
+"""A meter without a reading for so many intervals is lost."""
+
+
+@dataclass(slots=True)
+class Shown:
+    """A meter's last readings; watts are my share of the device."""
+
+    host: str
+    meter: Meter
+    power_w: float | None = None
+    utilization: float | None = None
+    trace_w: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT))
+    last: Sample | None = None
+
+
+@dataclass(slots=True)
+class _File:
+    journal: journal.Journal
+    offset: int
+    at_s: float
+    ended: bool = False
+
+
+class Follower:
+    """Reads what a run's journals gained since the last look.
+
+    Parameters
+    ----------
+    run : the folder of a run, or a journal
+    """
+
+    def __init__(self, run: Path) -> None:
+        self.run = run
+        self._files: dict[Path, _File] = {}
+        self._shown: dict[tuple[str, str], Shown] = {}
+
+    def refresh(self) -> list[Shown]:
+        """The meters that this run counts, those of ended processes left out where others still write."""
+        for path in journal.files_of(self.run):
+            if path not in self._files and (opened := _open(path)) is not None:
+                self._files[path] = opened
+        for file in self._files.values():
+            self._read(file)
+        live = [file for file in self._files.values() if not file.ended] or list(self._files.values())
+        return [self._shown[key] for file in live for key in _keys(file) if key in self._shown]
+
+    @property
+    def words(self) -> dict[str, object]:
+        """What the user said of place, model and budget."""
+        said: dict[str, object] = {}
+        for file in self._files.values():
+            said = {**file.journal.header.words, **said}
+        return said
+
+    def _read(self, file: _File) -> None:
+        """Whole lines alone: the last one may still be being written."""
+        try:
+            with file.journal.path.open("rb") as lines:
+                lines.seek(file.offset)
+                new = lines.read()
+        except OSError:
+            return  # a mount that is gone for a while
+        whole = new[: new.rfind(b"\n") + 1]
+        file.offset += len(whole)
+        for line in whole.splitlines():
+            tick = file.journal.tick_of(line)
+            if tick is None:
+                continue
+            file.ended = file.ended or bool(tick.end)
+            if not tick.is_edge and tick.samples:
+                file.at_s = max(file.at_s, tick.at_s)
+                for sample in tick.samples:
+                    self._show(file, sample)
+        for key in _keys(file):
+            shown = self._shown.get(key)
+            late_s = _LATE_RATIO * file.journal.header.interval_s
+            if shown is not None and shown.last is not None and file.at_s - shown.last.at_s > late_s:
+                shown.power_w = shown.utilization = None
+
+    def _show(self, file: _File, sample: Sample) -> None:
+        header = file.journal.header
+        meter = next((m for m in header.meters if m.id == sample.meter), None)
+        if meter is None or meter.counted_in:
+            return
+        shown = self._shown.setdefault((header.host, meter.id), Shown(header.host, meter))
+        watts = _watts(shown.last, sample)
+        shown.meter, shown.last, shown.utilization = meter, sample, sample.utilization
+        if watts is not None:
+            shown.power_w = watts * meter.share
+            shown.trace_w.append(shown.power_w)
+
+
+def _open(path: Path) -> _File | None:
+    """From its last lines on; None for a file that is no journal, or not yet."""
+    try:
+        opened = journal.read(path)
+        with path.open("rb") as lines:
+            lines.readline()
+            begin, end = lines.tell(), os.fstat(lines.fileno()).st_size
+            if end - begin > _TAIL_BYTES:
+                lines.seek(end - _TAIL_BYTES)
+                lines.readline()
+                begin = lines.tell()
+    except (JournalError, OSError):
+        return None
+    return _File(opened, begin, opened.header.started_s)
+
+
+def _keys(file: _File) -> list[tuple[str, str]]:
+    header = file.journal.header
+    return [(header.host, meter.id) for meter in header.meters if not meter.counted_in]
+
+
+def _watts(last: Sample | None, sample: Sample) -> float | None:
+    """What the sensor says, else the mean since the reading before."""
+    if sample.power_w is not None:
+        return sample.power_w
+    if last is None or sample.energy_j is None or last.energy_j is None or sample.at_s <= last.at_s:
+        return None
+    moved_j = sample.energy_j - last.energy_j
+    return moved_j / (sample.at_s - last.at_s) if moved_j >= 0 else None
