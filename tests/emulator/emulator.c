@@ -141,6 +141,7 @@ double sensor_updated_s(const struct sensor *s, double at_s, int64_t *index) {
     }
     *index = (int64_t)floor((at_s - s->phase_s) / s->period_s);
     if (sensor_update_s(s, *index) > at_s) *index -= 1;
+    else if (sensor_update_s(s, *index + 1) <= at_s) *index += 1; /* the division was rounded down */
     return sensor_update_s(s, *index);
 }
 

@@ -24,6 +24,7 @@ NAME = "libnvidia-ml.so.1"  # what nvidia-ml-py asks the loader for
 VARIABLE = "NVML_EMULATOR"
 VISIBILITY = ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "NVIDIA_VISIBLE_DEVICES")
 LEAD_S = 0.02  # a change of load is told before it holds, so that every process knows it in time
+MOST_GPUS = 64
 SCOPES = {"gpu": 0, "module": 1, "memory": 2, "base": 3}
 ERRORS = {
     "uninitialized": 1,
@@ -64,7 +65,7 @@ def uuid_of(gpu: int) -> str:
 
 class Emulator:
     """GPUs whose power is known. `wave`: one for all, one each, or a function of the GPU's index. Settings are those
-    of presets.DEFAULTS; `set` changes them while processes run."""
+    of presets.DEFAULTS; `set` changes them while processes run. `began_s`: time 0 of the waves, now if not told."""
 
     def __init__(
         self,
@@ -79,12 +80,15 @@ class Emulator:
         nvml: str = "13.580.95.05",
         cuda: int = 13000,
         realtime_skew_s: float = 0.0,
+        began_s: float | None = None,
         **settings: float | int | str | bool,
     ) -> None:
+        if not 0 <= gpus <= MOST_GPUS:
+            raise ValueError(f"the emulator has 0 to {MOST_GPUS} GPUs, not {gpus}")
         folder.mkdir(parents=True, exist_ok=True)
         self.library = library
         self.config = folder / "nvml.conf"
-        self.began_s = time.monotonic()
+        self.began_s = time.monotonic() if began_s is None else began_s
         self.gpus = gpus
         self.host: dict[str, Any] = {
             "gpus": gpus,
@@ -140,6 +144,8 @@ class Emulator:
         at_s = time.monotonic() + LEAD_S if at_s is None else at_s
         for one in self._which(gpu):
             before_s, before = self._waves[one][-1]
+            if at_s <= before_s:
+                raise ValueError(f"GPU {one}'s load changes at {before_s} already: {at_s} is not after it")
             self._sums[one].append(self._sums[one][-1] + before.energy_j(at_s - before_s))
             self._waves[one].append((at_s, wave))
         self._write()
@@ -246,7 +252,11 @@ class Emulator:
     def updated_s(self, gpu: int, sensor: str, at_s: float) -> float:
         """When a sensor (usage, average, instant, samples, load, counter) was last made anew. Without jitter."""
         period_s, phase_s = self._part_s(gpu, sensor, "period_ms"), self._part_s(gpu, sensor, "phase_ms")
-        return phase_s + math.floor((at_s - phase_s) / period_s) * period_s if period_s else at_s
+        if not period_s:
+            return at_s
+        index = math.floor((at_s - phase_s) / period_s)
+        around = (phase_s + i * period_s for i in (index + 1, index, index - 1))
+        return next(updated_s for updated_s in around if updated_s <= at_s)
 
     def shown_w(self, gpu: int, sensor: str, at_s: float, scope: str = "gpu") -> float:
         """Without noise and jitter."""

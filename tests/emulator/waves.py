@@ -6,6 +6,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
@@ -146,7 +147,7 @@ class Trace(_Periodic):
         self.point_s, self.point_w = zip(*points, strict=True)
         self.period_s = self.point_s[-1]
         sums = [0.0]
-        for (start_s, start_w), (end_s, end_w) in zip(points, points[1:], strict=False):
+        for (start_s, start_w), (end_s, end_w) in pairwise(points):
             sums.append(sums[-1] + (end_s - start_s) * ((start_w + end_w) / 2 if linear else start_w))
         self.point_j = sums
 
