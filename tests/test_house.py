@@ -74,6 +74,8 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "typer": ("cli",),
     "yaml": ("estimation.words",),
     "sqlalchemy": ("store",),
+    "pynvml": ("measurement.sensors.nvml_driver",),
+    "amdsmi": ("measurement.sensors.amd",),
 }
 """Every other package is allowed nowhere: codecarbon is found by path and never imported (importing it would start
 NVML), and what a future room needs is added with the room."""
