@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,10 @@ _TAIL_BYTES = 262_144
 
 _LATE_RATIO = 3.5
 """A meter without a reading for so many intervals is lost."""
+
+
+_SILENT_RATIO, _SILENT_S = 30, 60.0
+"""A journal without a line for so many intervals, and seconds, has ended without a word."""
 
 
 @dataclass(slots=True)
@@ -64,7 +69,15 @@ class Follower:
         for file in self._files.values():
             self._read(file)
         live = [file for file in self._files.values() if not file.ended] or list(self._files.values())
-        return [self._shown[key] for file in live for key in _keys(file) if key in self._shown]
+        keys = dict.fromkeys(key for file in live for key in _keys(file))
+        return [self._shown[key] for key in keys if key in self._shown and self._shown[key].trace_w]
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether every journal has its last word, or has had no line for long."""
+        if not self._files:
+            self.refresh()
+        return not any(_goes_on(file) for file in self._files.values())
 
     @property
     def words(self) -> dict[str, object]:
@@ -126,6 +139,14 @@ def _open(path: Path) -> _File | None:
     except (JournalError, OSError):
         return None
     return _File(opened, begin, opened.header.started_s)
+
+
+def _goes_on(file: _File) -> bool:
+    try:
+        age_s = time.time() - file.journal.path.stat().st_mtime
+    except OSError:
+        return False
+    return not file.ended and age_s < max(_SILENT_RATIO * file.journal.header.interval_s, _SILENT_S)
 
 
 def _keys(file: _File) -> list[tuple[str, str]]:

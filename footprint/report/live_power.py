@@ -58,7 +58,7 @@ def spark(values: Sequence[float], most: float, width: int, is_ascii: bool = Fal
     """The last values as a line of small columns, the newest at the right."""
     signs = _ASCII_SPARKS if is_ascii else _SPARKS
     top = most if most > 0 else 1.0
-    places = (min(1.0, max(0.0, value / top)) * (len(signs) - 1) for value in values[-width:])
+    places = (min(1.0, max(0.0, value / top)) * (len(signs) - 1) for value in (values[-width:] if width else ()))
     return "".join(signs[round(place)] for place in places).rjust(width)
 
 
