@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+from collections.abc import Iterable
 
 from footprint import records
 from footprint.report import quantities, tables
@@ -65,15 +66,24 @@ _PAGE = """<!doctype html>
 
 def page(footprint: Footprint) -> str:
     """A whole document; the footprint's JSON stands in it, so that it can be read again."""
-    data = json.dumps(records.to_dict(footprint), allow_nan=False).replace("<", "\\u003c")
-    script = f'<script type="application/json" id="footprint">{data}</script>'
-    return _PAGE.format(title=html.escape(title(footprint)), body=fragment(footprint), data=script)
+    return document(title(footprint), fragment(footprint), records.to_dict(footprint))
 
 
 def table_page(table: Table) -> str:
     """A document with one table."""
-    body = f"<style>{_STYLE}</style>\n<main class=footprint>\n{tables.as_html(table)}</main>"
-    return _PAGE.format(title=html.escape(table.title or "footprint"), body=body, data="")
+    return document(table.title or "footprint", styled([tables.as_html(table)]))
+
+
+def document(name: str, body: str, data: object = None) -> str:
+    """A document around what is HTML already; data stand in it as JSON."""
+    plain_data = json.dumps(data, allow_nan=False).replace("<", "\\u003c")
+    script = "" if data is None else f'<script type="application/json" id="footprint">{plain_data}</script>'
+    return _PAGE.format(title=html.escape(name), body=body, data=script)
+
+
+def styled(blocks: Iterable[str]) -> str:
+    """Blocks of HTML in the house's style; empty ones are left out."""
+    return "\n".join((f"<style>{_STYLE}</style>", "<main class=footprint>", *filter(None, blocks), "</main>"))
 
 
 def fragment(footprint: Footprint) -> str:
@@ -81,8 +91,6 @@ def fragment(footprint: Footprint) -> str:
     mark = ' <span class="mark">third-party estimate</span>' if is_third_party(footprint) else ""
     where = " · ".join(words for words in (hardware(footprint), place(footprint)) if words)
     blocks = [
-        f"<style>{_STYLE}</style>",
-        "<main class=footprint>",
         f"<h1>{html.escape(plain(footprint.name))}{mark}</h1>",
         f'<p class="quiet">{html.escape(where)}. Mid values, with 5th and 95th percentiles.</p>',
         _answer(footprint),
@@ -98,22 +106,27 @@ def fragment(footprint: Footprint) -> str:
         _derivation(footprint),
         f'<p class="quiet">footprint {html.escape(footprint.version)}, '
         f"catalog {html.escape(footprint.catalog_digest)}</p>",
-        "</main>",
     ]
-    return "\n".join(block for block in blocks if block)
+    return styled(blocks)
 
 
 def _answer(footprint: Footprint) -> str:
     usage = footprint.usage
-    cards = [
-        ("Accelerator-hours", show_range("accelerator_hours", usage.accelerator_hours)),
-        ("Duration", show_days(usage.wall_clock_h)),
-        ("Facility energy", show_range("facility_energy_kwh", footprint.facility.facility_energy_kwh)),
-        ("CO2e, location-based and embodied", show_range("total_location_kgco2e", footprint.total_location_kgco2e)),
-        ("Rental on demand", show_range("rental_on_demand_usd", footprint.rental_on_demand_usd)),
-        ("Training FLOP", show_range("training_flop", usage.training_flop)),
-    ]
-    inner = "".join(f"<div><dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd></div>" for k, v in cards)
+    return cards(
+        [
+            ("Accelerator-hours", show_range("accelerator_hours", usage.accelerator_hours)),
+            ("Duration", show_days(usage.wall_clock_h)),
+            ("Facility energy", show_range("facility_energy_kwh", footprint.facility.facility_energy_kwh)),
+            ("CO2e, location-based and embodied", show_range("total_location_kgco2e", footprint.total_location_kgco2e)),
+            ("Rental on demand", show_range("rental_on_demand_usd", footprint.rental_on_demand_usd)),
+            ("Training FLOP", show_range("training_flop", usage.training_flop)),
+        ]
+    )
+
+
+def cards(pairs: Iterable[tuple[str, str]]) -> str:
+    """The answer in boxes: a name and a value each."""
+    inner = "".join(f"<div><dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd></div>" for k, v in pairs)
     return f'<dl class="answer">{inner}</dl>'
 
 

@@ -1,0 +1,155 @@
+"""How a measured run is worded: who, where and when, what it rests on, and what to know of it."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from footprint.report.wording import hardware, place, plain, show_range
+from footprint.units import H_PER_DAY, S_PER_H, S_PER_MINUTE
+from footprint.values import MeterUsage, Range, Run
+
+KINDS = {"measured": "measured", "modelled": "modelled", "default": "assumed"}
+"""What a component's energy rests on, by its meter's origin."""
+
+ASSUMED = KINDS["default"]
+_MOST_HOSTS = 3
+_MOST_DEVICES = 5
+_UUID = re.compile(r"^((?:GPU|MIG)-[0-9a-fA-F]{8})-[0-9a-fA-F-]{27}$")
+_TENTH = 0.1
+
+
+def utc(seconds: float) -> str:
+    """'2026-11-03T08:00:00Z'; the bare number where no calendar has it."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        return f"{seconds:g} s"
+
+
+def duration(seconds: float) -> str:
+    """'45 s', '12 min', '3 h 05 min', '2 d 4 h'."""
+    if seconds < S_PER_MINUTE:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(int(seconds // S_PER_MINUTE), int(S_PER_H // S_PER_MINUTE))
+    days, rest = divmod(hours, int(H_PER_DAY))
+    if days:
+        return f"{days} d {rest} h"
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"
+
+
+def title(run: Run) -> str:
+    """Name and status."""
+    return f"{plain(run.name or run.id)} · {plain(run.status)}"
+
+
+def subtitle(run: Run) -> list[str]:
+    """What it ran on and where; when; which run it is."""
+    hosts = ", ".join(plain(host) for host in run.hosts[:_MOST_HOSTS])
+    if len(run.hosts) > _MOST_HOSTS:
+        hosts += f" and {len(run.hosts) - _MOST_HOSTS} hosts more"
+    on = " on ".join(words for words in (hardware(run.footprint), hosts) if words)
+    about = [f"{utc(run.started_utc_s)} to {utc(run.ended_utc_s)}"]
+    about += [f"project {plain(run.project)}"] if run.project else []
+    about += ["tags " + ", ".join(plain(tag) for tag in run.tags)] if run.tags else []
+    return [f"{on} · {place(run.footprint)}" if on else place(run.footprint), " · ".join(about)]
+
+
+def tokens_of(run: Run) -> float:
+    """Tokens trained on, 0 where nobody told."""
+    return run.progress.tokens or (run.usage.tokens.mid if run.usage.tokens else 0.0)
+
+
+def lasted(run: Run) -> Range:
+    return Range.exactly(max(0.0, run.ended_utc_s - run.started_utc_s) / S_PER_H)
+
+
+def measured_share(run: Run) -> float | None:
+    """Of the IT energy, what sensors read; the rest is modelled or assumed. None where there are no meters."""
+    whole = math.fsum(one.it_energy_kwh.mid for one in run.meters)
+    read = math.fsum(one.it_energy_kwh.mid for one in run.meters if kind_of(one) == KINDS["measured"])
+    return read / whole if whole else None
+
+
+def card(run: Run) -> str:
+    """What a model card would state of it."""
+    found = run.footprint.model_card
+    fields = ("facility_energy_kwh", "operational_location_kgco2e")
+    told = ", ".join(show_range(field, getattr(found, field), bounds=False) for field in fields)
+    return f"As model cards state it (TDP x hours x PUE): {told}"
+
+
+def remarks(run: Run, most_gaps: int | None = None) -> list[str]:
+    """Gaps, resets, the counters' audit, what other runs count, and the run's own notes."""
+    return [
+        *_gaps(run, most_gaps),
+        *_resets(run),
+        *_audit(run),
+        *_elsewhere(run),
+        *map(plain, dict.fromkeys(run.notes)),
+    ]
+
+
+def _gaps(run: Run, most: int | None) -> Iterator[str]:
+    gaps = [(one, gap) for one in run.meters for gap in one.gaps]
+    for one, gap in gaps[:most]:
+        lasted = duration(gap.ended_utc_s - gap.started_utc_s)
+        yield f"gap: {whose(one)} for {lasted} from {utc(gap.started_utc_s)}: {plain(gap.reason)}"
+    if most is not None and len(gaps) > most:
+        yield f"and {len(gaps) - most} gaps more: --format json has them"
+
+
+def _resets(run: Run) -> Iterator[str]:
+    for one in run.meters:
+        if one.resets_count:
+            times = "once" if one.resets_count == 1 else f"{one.resets_count} times"
+            yield f"reset: the counter of {whose(one)} began anew {times}; integrated power stands in for what it lost"
+
+
+def _audit(run: Run) -> Iterator[str]:
+    ratios = [(m.counter_over_power_ratio, m) for m in run.meters if m.counter_over_power_ratio is not None]
+    if not ratios:
+        return
+    low, high = min(r for r, _ in ratios), max(r for r, _ in ratios)
+    span = f"{low:.3f}" if f"{low:.3f}" == f"{high:.3f}" else f"{low:.3f} to {high:.3f}"
+    yield f"audit: counted over integrated energy is {span} on {len(ratios)} meter{'s' if len(ratios) > 1 else ''}"
+
+
+def _elsewhere(run: Run) -> Iterator[str]:
+    others: dict[str, list[MeterUsage]] = {}
+    for one in run.meters:
+        if one.meter.counted_in:
+            others.setdefault(one.meter.counted_in, []).append(one)
+    for other, same in others.items():
+        names = ", ".join(short_id(one.meter.id) for one in same[:_MOST_DEVICES]) + (
+            ", ..." if len(same) > _MOST_DEVICES else ""
+        )
+        yield f"counted by run {plain(other)} already, so in no total twice: {names}"
+
+
+def whose(one: MeterUsage) -> str:
+    """A meter with its host."""
+    return f"{plain(one.host)} {short_id(one.meter.id)}"
+
+
+def short(name: str) -> str:
+    """A device's name without its maker's."""
+    return plain(name).removeprefix("NVIDIA ")
+
+
+def short_id(meter: str) -> str:
+    """'GPU-5f2c4e1a' of a whole UUID; other names stay."""
+    match = _UUID.match(meter)
+    return match[1] if match else plain(meter)
+
+
+def kind_of(one: MeterUsage) -> str:
+    """Measured, modelled or assumed."""
+    return KINDS.get(one.meter.origin, ASSUMED)
+
+
+def percent(share: float) -> str:
+    """'84%', '0.4%'."""
+    return f"{share:.0%}" if share == 0 or abs(share) >= _TENTH else f"{share:.1%}"
