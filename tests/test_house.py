@@ -61,6 +61,7 @@ SAME_FLOOR = {
     ("store", "records"): "runs are stored as plain data",
     ("store", "measurement.journal"): "where home is and which folders hold journals is said once",
     ("measurement.journal", "records"): "a journal's first line holds meters as plain data",
+    ("fleet", "measurement.tracker"): "what others measured is assessed by the lines that assess a tracked run",
     ("measurement.sensors", "catalog"): "the watts of a modelled sensor and the error of a measured one are rows",
 }
 FACE = "footprint"
@@ -73,6 +74,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "rich": ("report", "cli"),
     "typer": ("cli",),
     "yaml": ("estimation.words",),
+    "psutil": ("measurement.sensors.cpu",),
     "sqlalchemy": ("store",),
     "pynvml": ("measurement.sensors.nvml_driver",),
     "amdsmi": ("measurement.sensors.amd",),

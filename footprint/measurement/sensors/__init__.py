@@ -26,9 +26,31 @@ def _amdsmi(environment: Mapping[str, str], clock: Clock, pids: Pids) -> Sensor:
     return AmdSensor(environment, clock)
 
 
+def _rapl(environment: Mapping[str, str], clock: Clock, pids: Pids) -> Sensor:
+    from footprint.measurement.sensors.rapl import RaplSensor
+
+    return RaplSensor(environment, clock)
+
+
+def _cpu_load(environment: Mapping[str, str], clock: Clock, pids: Pids) -> Sensor:
+    from footprint.measurement.sensors.cpu import CpuLoadSensor
+
+    return CpuLoadSensor(environment, clock)
+
+
+def _ram_size(environment: Mapping[str, str], clock: Clock, pids: Pids) -> Sensor:
+    from footprint.measurement.sensors.ram import RamSensor
+    from footprint.measurement.sensors.rapl import measures_memory
+
+    return RamSensor(environment, clock, is_measured=measures_memory(environment))
+
+
 SENSORS: dict[str, Factory] = {
     "nvml": _nvml,
     "amdsmi": _amdsmi,
+    "rapl": _rapl,
+    "cpu-load": _cpu_load,
+    "ram-size": _ram_size,
 }
 """A sensor's name and how to make it; each is imported when it is made."""
 
