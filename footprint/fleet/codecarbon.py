@@ -1,7 +1,7 @@
 """Runs that codecarbon measured, as runs of our own: its energy, our grid, water, price and embodied carbon.
 
-What it states has the PUE in it, which is taken out again (`Emissions.pue`). Its carbon takes no part: it rests on
-tables that this project does not use, and stands in a note beside ours.
+What it states has the PUE in it, which is taken out again. Its carbon takes no part: it rests on tables that this
+project does not use, and stands in a note beside ours.
 """
 
 from __future__ import annotations
@@ -10,32 +10,28 @@ import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from footprint.accounting import assessor, grid
-from footprint.accounting.site import SiteWords, site
+from footprint.accounting import grid
 from footprint.catalog import Catalog, open_catalog
-from footprint.derivation import Derivation
 from footprint.errors import InputError
 from footprint.fleet import emissions
 from footprint.fleet.emissions import Emissions
-from footprint.formulas import energy
-from footprint.uncertainty import draw, summarise_record
-from footprint.units import G_PER_KG, J_PER_KWH, S_PER_H
-from footprint.values import Accelerator, Assumption, Footprint, Meter, MeterUsage, Range, Run, Usage, UsageLine
+from footprint.measurement.tracker.assessing import Measured, assess
+from footprint.units import G_PER_KG, J_PER_KWH
+from footprint.values import Meter, MeterUsage, Progress, Range, Run
 from footprint.version import __version__
 
-SENSOR = "codecarbon"
-TAG = "codecarbon"
+__all__ = ["SENSOR", "TAG", "Imported", "meters", "place_words", "read", "run", "run_id", "run_name", "their_carbon"]
+
+SENSOR = TAG = "codecarbon"
+
 _MODELS = re.compile(r"^(\d+) x (.+)$")
 _LONGEST_NAME = 200
-
-_PARTS = {"gpu": "accelerator", "cpu": "cpu", "ram": "ram"}
-_BANDS = {"cpu": "codecarbon_cpu_ratio", "ram": "codecarbon_ram_ratio"}
-_NOTES = {
-    "gpu": "read by codecarbon from the driver",
-    "cpu": "by RAPL or by a model of the load: codecarbon's table does not say which",
-    "ram": "modelled by codecarbon from the memory's size",
-}
+_MOST_DEVICES = 1024
+_NOT_COUNTED = "codecarbon does not count fans, network and power supply"
+_QUEBEC = ("CAN", "quebec")
+"""What codecarbon writes when it cannot find out where it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,23 +60,29 @@ def read(path: Path, data: Path | str | None = None) -> Imported:
 
 def run(row: Emissions, catalog: Catalog, source: str) -> Run:
     """One row as a run, assessed where it ran."""
-    notes = [f"imported from {source}, as measured by codecarbon {row.version}".rstrip()]
-    meters = _meters(row, catalog, source, notes)
-    accelerator, count = _accelerator(row, catalog, notes)
-    name = _name(row.project) or SENSOR
-    result = _assessed(name, row, meters, accelerator, count, catalog, notes)
+    words, told = place_words(row, catalog)
+    metered = tuple(_metered(meter, kwh, row) for meter, kwh in meters(row, catalog, source))
+    measured = Measured(run_name(row), metered, Progress(), row.duration_s)
+    usage, footprint, measured = assess(measured, words, catalog)
+    notes = (
+        f"imported from {source}, as measured by codecarbon {row.version}".rstrip(),
+        *told,
+        their_carbon(row),
+        *footprint.notes,
+        _NOT_COUNTED,
+    )
     return Run(
         id=run_id(row),
-        name=name,
+        name=run_name(row),
         status="finished",
         started_utc_s=row.started_utc_s,
         ended_utc_s=row.ended_utc_s,
-        usage=result.usage,
-        footprint=result,
-        project=_name(row.project),
+        usage=usage,
+        footprint=footprint,
+        project=_line(row.project),
         tags=(TAG,),
-        meters=meters,
-        notes=(*notes, _their_carbon(row, result)),
+        meters=measured.meters,
+        notes=tuple(dict.fromkeys(notes)),
         catalog_digest=catalog.digest(),
         version=__version__,
     )
@@ -91,52 +93,64 @@ def run_id(row: Emissions) -> str:
     return f"codecarbon-{row.run_id}"
 
 
-def _name(text: str) -> str:
-    """A project's name in one line, without what a name must not hold."""
+def run_name(row: Emissions) -> str:
+    """codecarbon knows a project alone."""
+    return _line(row.project) or SENSOR
+
+
+def _line(text: str) -> str:
+    """Text in one line, without what a name must not hold."""
     printable = "".join(c if c.isprintable() and c not in "/\\" else " " for c in text)
-    return " ".join(printable.split())[:_LONGEST_NAME]
+    return " ".join(printable.split())[:_LONGEST_NAME].strip()
 
 
 # energy
 
 
-def _meters(row: Emissions, catalog: Catalog, source: str, notes: list[str]) -> tuple[MeterUsage, ...]:
-    """One meter a part that the row tells apart; the rest of its total, or all of it, as the node."""
+def meters(row: Emissions, catalog: Catalog, source: str) -> tuple[tuple[Meter, float], ...]:
+    """What it tells apart, each with its IT energy in kWh, and as the node what it does not."""
     pue = row.pue if row.pue is not None else 1.0
-    if row.pue is None:
-        notes.append("its table states no PUE: what it states is taken as IT energy")
-    names = {"gpu": _MODELS.sub(r"\2", row.gpu_model), "cpu": row.cpu_model, "ram": "memory"}
-    found = []
-    for part, component in _PARTS.items():
-        stated_kwh = row.parts_kwh.get(part)
-        if stated_kwh is None or (part == "gpu" and not stated_kwh and not row.gpu_model):
-            continue
-        meter = Meter(
-            id=part, component=component, name=names[part] or part, sensor=SENSOR,
-            scope="gpu" if part == "gpu" else "package" if part == "cpu" else "dram",
-            origin="measured" if part == "gpu" else "modelled", source=source,
-            true_over_read_ratio=_band(part, catalog), note=_NOTES[part],
-        )  # fmt: skip
-        found.append(_metered(meter, stated_kwh / pue, row))
-    rest_kwh = row.total_kwh - sum(row.parts_kwh.values())
-    if not row.parts_kwh or (len(row.parts_kwh) < len(_PARTS) and rest_kwh > 0):
-        note = "parts are not told apart" if not row.parts_kwh else "the rest of its total"
-        meter = Meter(
-            id="node", component="node", name="all that codecarbon counted" if not row.parts_kwh else "rest",
-            sensor=SENSOR, scope="node", origin="modelled", source=source,
-            true_over_read_ratio=_band("cpu", catalog), note=note,
-        )  # fmt: skip
-        found.append(_metered(meter, max(rest_kwh, 0.0) / pue, row))
+    found: list[tuple[Meter, float]] = []
+    gpu_kwh = row.parts_kwh.get("gpu", 0.0)
+    if gpu_kwh or row.gpu_model:
+        name, count = _devices(row)
+        note = f"an equal part of what codecarbon states for {count} devices together" if count > 1 else ""
+        band = _sensor_band(catalog)
+        for place in range(count):
+            meter = Meter(f"gpu-{place}", "accelerator", name, SENSOR, "gpu", "measured", source, note=note)
+            found.append((replace(meter, true_over_read_ratio=band), gpu_kwh / count / pue))
+    for part, scope, name in (("cpu", "package", row.cpu_model), ("ram", "dram", "memory")):
+        if part in row.parts_kwh:
+            band = catalog.constant(f"codecarbon_{part}_ratio")
+            meter = Meter(part, part, name or part, SENSOR, scope, "modelled", source, true_over_read_ratio=band)
+            found.append((meter, row.parts_kwh[part] / pue))
+    found.append(_rest(row, pue, catalog, source))
     return tuple(found)
 
 
-def _band(part: str, catalog: Catalog) -> Range:
-    """How far the true energy may be from what codecarbon states."""
-    if part in _BANDS:
-        return catalog.constant(_BANDS[part])
+def _rest(row: Emissions, pue: float, catalog: Catalog, source: str) -> tuple[Meter, float]:
+    """The total where parts are not told apart, or what they leave of it; that there is a node is said in any case."""
+    rest_kwh = row.total_kwh - sum(row.parts_kwh.values())
+    if rest_kwh <= 0 or len(row.parts_kwh) == len(emissions.PARTS):
+        meter = Meter("node", "node", "fans, network, power supply", SENSOR, "node", "default", source)
+        return replace(meter, note=_NOT_COUNTED), 0.0
+    name = "the rest of the total" if row.parts_kwh else "everything, not told apart"
+    band = catalog.constant("codecarbon_cpu_ratio")
+    return Meter("node", "node", name, SENSOR, "node", "modelled", source, true_over_read_ratio=band), rest_kwh / pue
+
+
+def _devices(row: Emissions) -> tuple[str, int]:
+    """The accelerators' name and their count: all in the box, as codecarbon writes them."""
+    told = _MODELS.match(row.gpu_model)
+    name, count = (told.group(2), int(told.group(1))) if told else (row.gpu_model or "GPU", row.gpu_count)
+    return name, min(max(count, 1), _MOST_DEVICES)
+
+
+def _sensor_band(catalog: Catalog) -> Range:
+    """The widest of any device's: the table does not say how the driver was read."""
     row = next(row for row in catalog.rows("sensors") if row["id"] == "nvidia-other")
-    ends = [float(row[f"true_over_read{end}_ratio"]) for end in ("_low", "", "_high")]  # type: ignore[arg-type]
-    return Range(ends[0], ends[1], ends[2])
+    low, mid, high = (float(row[f"true_over_read{end}_ratio"] or 1) for end in ("_low", "", "_high"))
+    return Range(low, mid, high)
 
 
 def _metered(meter: Meter, it_energy_kwh: float, row: Emissions) -> MeterUsage:
@@ -146,49 +160,37 @@ def _metered(meter: Meter, it_energy_kwh: float, row: Emissions) -> MeterUsage:
         meter=meter,
         it_energy_kwh=Range(it_energy_kwh * band.low, it_energy_kwh * band.mid, it_energy_kwh * band.high),
         duration_s=row.duration_s,
-        coverage_share=1.0,
+        coverage_share=0.0 if meter.origin == "default" else 1.0,
         mean_w=it_energy_kwh * J_PER_KWH / row.duration_s,
     )
-
-
-def _accelerator(row: Emissions, catalog: Catalog, notes: list[str]) -> tuple[Accelerator | None, int]:
-    """The device and how many; None where there is none or it is in no table."""
-    if not row.gpu_model or not row.total_kwh:
-        return None, 0
-    told = _MODELS.match(row.gpu_model)
-    name, count = (told.group(2), int(told.group(1))) if told else (row.gpu_model, max(row.gpu_count, 1))
-    try:
-        device = catalog.accelerator(name)
-    except InputError:
-        notes.append(f"{row.gpu_model} is in no table: its hours and embodied carbon are not counted")
-        return None, 0
-    if count > 1:
-        notes.append(f"codecarbon states every accelerator of the box, {count}: fewer may have been in use")
-    return device, count
 
 
 # place
 
 
-def _site_words(row: Emissions, catalog: Catalog, notes: list[str]) -> SiteWords:
-    settings = {"pue": Range.exactly(row.pue)} if row.pue is not None and row.pue > 1 else {}
-    year = datetime.fromtimestamp(row.ended_utc_s, UTC).year
-    place = _place(row, catalog, notes)
-    if (row.country, row.region.casefold(), row.cloud_region) == ("CAN", "quebec", ""):
-        notes.append("Quebec is where codecarbon says that it is when it cannot find out: check the place")
-    return SiteWords(**place, year=year, settings=settings)
+def place_words(row: Emissions, catalog: Catalog) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """What a user of ours would have said of the place, and the notes on how it was understood."""
+    notes: list[str] = []
+    words: dict[str, Any] = {"year": datetime.fromtimestamp(row.ended_utc_s, UTC).year}
+    words |= _place(row, catalog, notes)
+    if row.pue is None:
+        notes.append("its table states no PUE: what it states is taken as IT energy")
+    elif row.pue > 1:
+        words["settings"] = {"pue": repr(row.pue)}
+    if (row.country, row.region.casefold()) == _QUEBEC and not row.cloud_region:
+        notes.append("Quebec is what codecarbon writes when it cannot find out where it is: check the place")
+    return words, tuple(notes)
 
 
 def _place(row: Emissions, catalog: Catalog, notes: list[str]) -> dict[str, str]:
     """The cloud's region, else the state or province, else the country; nothing where no table knows any."""
     if row.cloud_region:
-        for name in (f"{row.provider}/{row.cloud_region}", row.cloud_region):
-            try:
-                found = catalog.region(name)
-            except InputError:
-                continue
+        try:
+            found = catalog.region(f"{row.provider}/{row.cloud_region}" if row.provider else row.cloud_region)
             if found["zone"]:
                 return {"region": str(found["id"])}
+        except InputError:
+            notes.append(f"no table knows the region {row.provider}/{row.cloud_region}: its country is taken")
     if not row.country:
         return {}
     try:
@@ -199,94 +201,13 @@ def _place(row: Emissions, catalog: Catalog, notes: list[str]) -> dict[str, str]
     try:
         inner = grid.place(row.region, catalog) if row.region else country
     except InputError:
-        inner = country
+        return {"zone": country.zone}
     is_inside = bool(inner.iso2) and inner.iso2 == country.iso2
     return {"zone": inner.zone if is_inside else country.zone}
 
 
-# the answer
-
-
-def _assessed(
-    name: str,
-    row: Emissions,
-    meters: tuple[MeterUsage, ...],
-    accelerator: Accelerator | None,
-    count: int,
-    catalog: Catalog,
-    notes: list[str],
-) -> Footprint:
-    """The one corridor: a usage, a site, the assessor."""
-    calculate = Derivation()
-    devices = [accelerator] if accelerator else []
-    where, ledger, told = site(_site_words(row, catalog, notes), devices, catalog)
-    usage = _usage(name, row, meters, accelerator, count)
-    drawn_site = draw(where)
-    drawn_usage = draw(usage)
-    assessment = assessor.assess(drawn_usage, drawn_site, calculate)
-    found = summarise_record(replace(assessor.footprint(name, drawn_usage, drawn_site, assessment), site=where))
-    if accelerator is None:  # a sum over no device would pass for a bill of nothing
-        found = replace(
-            found, rental_on_demand_usd=None, rental_spot_usd=None, rental_reserved_1y_usd=None,
-            rental_reserved_3y_usd=None, ownership_usd=None,
-        )  # fmt: skip
-    return replace(
-        found,
-        usage=usage,
-        steps=tuple(calculate.steps),
-        ledger=(*_energy_ledger(meters), *ledger),
-        notes=tuple(told),
-        catalog_digest=catalog.digest(),
-        version=__version__,
-    )
-
-
-def _usage(
-    name: str, row: Emissions, meters: tuple[MeterUsage, ...], accelerator: Accelerator | None, count: int
-) -> Usage:
-    found = [usage.it_energy_kwh for usage in meters]
-    it_energy_kwh = Range(sum(r.low for r in found), sum(r.mid for r in found), sum(r.high for r in found))
-    hours_h = row.duration_s / S_PER_H
-    hours = Range.exactly(hours_h * count)
-    nameplate_kwh = energy.nameplate_energy_kwh(hours.mid, accelerator.tdp_w) if accelerator else 0.0
-    nameplate = Range.exactly(nameplate_kwh)
-    lines: tuple[UsageLine, ...] = ()
-    if accelerator is not None:
-        line = UsageLine(
-            name=name, accelerator=accelerator.id, accelerator_hours=hours, nameplate_energy_kwh=nameplate,
-            it_energy_kwh=it_energy_kwh, accelerator_count=count, wall_clock_h=Range.exactly(hours_h),
-        )  # fmt: skip
-        lines = (line,)
-    return Usage(
-        lines=lines,
-        accelerator_hours=hours,
-        it_energy_kwh=it_energy_kwh,
-        nameplate_energy_kwh=nameplate,
-        wall_clock_h=Range.exactly(hours_h),
-        coverage_share=_measured_share(meters),
-    )
-
-
-def _measured_share(meters: tuple[MeterUsage, ...]) -> float:
-    whole = sum(usage.it_energy_kwh.mid for usage in meters)
-    measured = sum(usage.it_energy_kwh.mid for usage in meters if usage.meter.origin == "measured")
-    return measured / whole if whole else 0.0
-
-
-def _energy_ledger(meters: tuple[MeterUsage, ...]) -> tuple[Assumption, ...]:
-    return tuple(
-        Assumption("it_energy_kwh", u.it_energy_kwh, u.meter.origin, u.meter.source, f"{u.meter.id}: {u.meter.note}")
-        for u in meters
-    )
-
-
-def _their_carbon(row: Emissions, ours: Footprint) -> str:
-    """What codecarbon made of the same energy."""
-    if not row.total_kwh:
-        return f"codecarbon states {row.kg:.4g} kgCO2e and no energy"
+def their_carbon(row: Emissions) -> str:
+    """What codecarbon made of its energy."""
     place = ", ".join(word for word in (row.country, row.region) if word) or "no place"
-    theirs, mine = row.kg * G_PER_KG / row.total_kwh, ours.site.location_intensity_g_per_kwh.mid
-    return (
-        f"codecarbon states {row.kg:.4g} kgCO2e at {theirs:.4g} g/kWh ({place}); "
-        f"here {mine:.4g} g/kWh ({ours.site.zone})"
-    )
+    rate = f" at {row.kg * G_PER_KG / row.total_kwh:.4g} g/kWh" if row.total_kwh else ""
+    return f"codecarbon states {row.kg:.4g} kgCO2e{rate} ({place})"

@@ -167,8 +167,8 @@ def emissions(line: int, cells: Mapping[str, str]) -> Emissions:
         raise ValueError(f"duration = {cells['duration']}: must be above 0")
     parts = {name.removesuffix("_energy"): _number(cells, name) for name in PARTS if cells.get(name)}
     total_kwh = _number(cells, TOTAL) if cells.get(TOTAL) else sum(parts.values())
-    if not cells.get(TOTAL) and not parts:
-        raise ValueError(f"{TOTAL} is empty")
+    if total_kwh <= 0:
+        raise ValueError(f"{TOTAL} = {cells.get(TOTAL) or 'nothing'}: no energy was measured")
     if len(parts) == len(PARTS) and abs(sum(parts.values()) - total_kwh) > total_kwh * _BALANCE_RATIO + _BALANCE_KWH:
         told = f"{TOTAL} = {total_kwh:g}: is not the sum of its parts, {sum(parts.values()):g}"
         raise ValueError(f"{told}; have its cells shifted?")
