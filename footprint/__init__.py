@@ -10,6 +10,7 @@ from footprint.version import __version__
 if TYPE_CHECKING:
     from footprint.errors import DataError, FootprintError, InputError, MissingExtra, UnknownName
     from footprint.estimation.doors import backtest, calibrate, compare, estimate, sweep
+    from footprint.measurement.tracker.doors import track
     from footprint.report.result import Result
 
 _HOMES = {
@@ -24,6 +25,7 @@ _HOMES = {
     "compare": "footprint.estimation.doors",
     "estimate": "footprint.estimation.doors",
     "sweep": "footprint.estimation.doors",
+    "track": "footprint.measurement.tracker.doors",
 }
 
 __all__ = [
@@ -39,6 +41,7 @@ __all__ = [
     "compare",
     "estimate",
     "sweep",
+    "track",
 ]
 
 

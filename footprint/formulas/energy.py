@@ -257,6 +257,23 @@ def it_energy_kwh(accelerator_hours: Quantity, accelerator_power_w: Quantity) ->
     return accelerator_hours * accelerator_power_w / W_PER_KW
 
 
+def mean_power_w(energy_kwh: Quantity, wall_clock_h: Quantity) -> Quantity:
+    """Mean power behind an amount of energy.
+
+    mean_power_w = energy_kwh * W_PER_KW / wall_clock_h
+
+    Parameters
+    ----------
+    energy_kwh : kWh, of any boundary
+    wall_clock_h : h, > 0
+
+    References
+    ----------
+    .. [1] Definition of power.
+    """
+    return energy_kwh * W_PER_KW / wall_clock_h
+
+
 def nameplate_energy_kwh(accelerator_hours: Quantity, tdp_w: Quantity) -> Quantity:
     """Nameplate power times hours: the `model-card` convention's input. No host, no network, no measured draw.
 

@@ -1,0 +1,293 @@
+"""A run while it goes on: windows, progress, live numbers, forecast and budget. Nothing here raises or blocks."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from footprint.measurement.tracker.windows import Window, WindowClock
+from footprint.measurement.tracker.words import TrackWords
+from footprint.units import J_PER_KWH, S_PER_H
+from footprint.values import Forecast
+
+if TYPE_CHECKING:
+    from footprint.measurement.metering import HostIntegral
+    from footprint.report.run_result import RunResult
+
+__all__ = ["ActiveRun", "Live"]
+
+MOST_NOTES = 200
+MOST_MARKS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A run's numbers so far, of this host, without ranges: for logs and displays."""
+
+    duration_s: float
+    it_energy_kwh: float
+    accelerator_it_energy_kwh: float
+    power_w: float | None
+    facility_energy_kwh: float
+    operational_location_kgco2e: float
+    electricity_usd: float | None
+    tokens: float
+    tokens_per_s: float | None
+    mfu: float | None
+    joules_per_token: float | None
+    done_share: float | None
+
+
+class ActiveRun:
+    """What the training holds while it is tracked."""
+
+    def __init__(self, run_id: str, words: TrackWords, clock: Callable[[], float] = time.monotonic) -> None:
+        self.id, self.words = run_id, words
+        self._clock = clock
+        self._windows = WindowClock(clock)
+        self._lock = Lock()
+        self._progress: dict[str, float] = {}
+        self._has_progressed = False
+        self._notes: list[str] = []
+        self._new_notes: list[str] = []
+        self._marks: deque[tuple[float, float, float]] = deque(maxlen=MOST_MARKS)  # (moment, done share, joules)
+        self.started_s = clock()
+        self.ended_s: float | None = None
+        self.host: HostIntegral | None = None
+        self.budget_reached = False
+        self._factors: tuple[float, float, float | None] | None = None
+        self._peak_flop_per_s: float | None = None
+        self.read_result: Callable[[], RunResult] | None = None
+        self.rejoin: Callable[[str], None] | None = None
+        self.local_share = 1.0  # of the host's devices, that this process trains on
+
+    @property
+    def name(self) -> str:
+        """As given, or the script's."""
+        return self.words.name
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What went wrong, or had to be assumed, so far."""
+        return tuple(self._notes)
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether the budget asks for a clean stop (`on_budget="stop"`)."""
+        return self.budget_reached and self.words.on_budget == "stop"
+
+    @property
+    def result(self) -> RunResult:
+        """The run as its journals tell it: whole after the block, so far inside it.
+
+        Raises
+        ------
+        FootprintError
+            When nothing of it can be read.
+        """
+        assert self.read_result is not None
+        return self.read_result()
+
+    # what the training tells
+
+    def window(self, name: str) -> Window:
+        """Time and energy inside a `with` block, by name; nested ones stand below the windows around them."""
+        return self._windows.window(str(name).replace("/", "-")[:100] or "window")
+
+    def step(self, count: float = 1, *, tokens: float = 0, of: str = "rank") -> None:
+        """A training step is done.
+
+        Parameters
+        ----------
+        count : steps
+        tokens : in them
+        of : "rank" when tokens are this process's own, "run" when they are those of all
+        """
+        with self._lock:
+            told = self._progress
+            told["steps_count"] = told.get("steps_count", 0.0) + _number(count)
+            if tokens:
+                name = "run_tokens" if of == "run" else "tokens"
+                told[name] = told.get(name, 0.0) + _number(tokens)
+            self._has_progressed = True
+
+    def epoch(self, count: float = 1) -> None:
+        """An epoch is done."""
+        with self._lock:
+            self._progress["epochs_count"] = self._progress.get("epochs_count", 0.0) + _number(count)
+            self._has_progressed = True
+
+    def progress(
+        self, *, steps: float | None = None, tokens: float | None = None, epochs: float | None = None,
+        total_steps: float | None = None, total_tokens: float | None = None, total_epochs: float | None = None,
+        flop: float | None = None,
+    ) -> None:  # fmt: skip
+        """How far the whole training is, in a framework's own absolute counts."""
+        told = {
+            "steps_count": steps, "run_tokens": tokens, "epochs_count": epochs, "total_steps_count": total_steps,
+            "total_tokens": total_tokens, "total_epochs_count": total_epochs, "training_flop": flop,
+        }  # fmt: skip
+        with self._lock:
+            self._progress.update({name: _number(value) for name, value in told.items() if value is not None})
+            if steps is not None or tokens is not None or epochs is not None:
+                self._progress["absolute"] = 1.0
+            self._has_progressed = True
+
+    def note(self, text: str) -> None:
+        """Keep a remark with the run."""
+        with self._lock:
+            line = " ".join(str(text).split())[:500]
+            if line and line not in self._notes and len(self._notes) < MOST_NOTES:
+                self._notes.append(line)
+                self._new_notes.append(line)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps, so that the training goes on as the same run."""
+        with self._lock:
+            return {"run_id": self.id, "progress": dict(self._progress)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on with the run of a checkpoint: this start becomes a further segment of it."""
+        told = state.get("progress") if isinstance(state, Mapping) else None
+        with self._lock:
+            for name in ("steps_count", "epochs_count", "run_tokens", "training_flop"):
+                if isinstance(told, Mapping) and isinstance(told.get(name), (int, float)):
+                    self._progress[name] = float(told[name])
+            self._progress["absolute"] = 1.0
+            self._has_progressed = True
+        run_id = state.get("run_id") if isinstance(state, Mapping) else None
+        if isinstance(run_id, str) and run_id and run_id != self.id and self.rejoin is not None:
+            self.rejoin(run_id)
+
+    # what the tracker takes
+
+    def taken(self, now_s: float) -> tuple[dict[str, tuple[int, float]], dict[str, float], tuple[str, ...]]:
+        """Windows, progress and notes since the last call."""
+        windows = self._windows.take(now_s)
+        with self._lock:
+            progress = dict(self._progress) if self._has_progressed else {}
+            self._has_progressed = False
+            notes, self._new_notes = tuple(self._new_notes), []
+        return windows, progress, notes
+
+    def mark(self, now_s: float) -> None:
+        """Remember how far it is, for the forecast; fewer marks the longer it runs."""
+        share = self.done_share()
+        if share is None or self.host is None:
+            return
+        if self._marks and now_s - self._marks[-1][0] < (now_s - self.started_s) / MOST_MARKS:
+            return
+        self._marks.append((now_s, share, self.host.live_j()))
+
+    # what it tells
+
+    def done_share(self) -> float | None:
+        """Steps, tokens or epochs done over their total; None where no total is known."""
+        told, said = self._progress, self.words.quantities
+        tokens = told.get("tokens", 0.0) + told.get("run_tokens", 0.0)
+        for done, total in (
+            (told.get("steps_count"), told.get("total_steps_count") or said.get("steps")),
+            (tokens, told.get("total_tokens") or said.get("tokens")),
+            (told.get("epochs_count"), told.get("total_epochs_count") or said.get("epochs")),
+        ):
+            if done and total:
+                return min(done / total, 1.0)
+        return None
+
+    def live(self) -> Live:
+        """The numbers so far."""
+        now_s = self.ended_s if self.ended_s is not None else self._clock()
+        duration_s = max(now_s - self.started_s, 0.0)
+        host = self.host
+        joules = host.live_j() if host else 0.0
+        meters = list(host.by_meter.values()) if host else []
+        accelerator_j = sum(m.live_j() for m in meters if m.meter.component == "accelerator")
+        powers = [p for p in (m.power_w() for m in meters) if p is not None]
+        told = self._progress
+        tokens = told.get("tokens", 0.0) + told.get("run_tokens", 0.0)
+        kwh = joules / J_PER_KWH
+        facility, carbon, dollars = self._per_kwh()
+        flop = self._flop(tokens)
+        peak = self._peak_flop_per_s
+        return Live(
+            duration_s=duration_s,
+            it_energy_kwh=kwh,
+            accelerator_it_energy_kwh=accelerator_j / J_PER_KWH,
+            power_w=sum(powers) if powers else None,
+            facility_energy_kwh=kwh * facility,
+            operational_location_kgco2e=kwh * carbon,
+            electricity_usd=None if dollars is None else kwh * dollars,
+            tokens=tokens,
+            tokens_per_s=tokens / duration_s if tokens and duration_s else None,
+            mfu=flop / (duration_s * peak * self.local_share) if flop and peak and duration_s else None,
+            joules_per_token=joules * self.local_share / tokens if tokens else None,
+            done_share=self.done_share(),
+        )
+
+    def metrics(self) -> dict[str, float]:
+        """Flat keys for the logs that a training has already; only what is known."""
+        live = self.live()
+        forecast = self.forecast()
+        keys = {
+            "footprint/energy_kwh": live.facility_energy_kwh,
+            "footprint/it_energy_kwh": live.it_energy_kwh,
+            "footprint/power_w": live.power_w,
+            "footprint/kgco2e": live.operational_location_kgco2e,
+            "footprint/usd": live.electricity_usd,
+            "footprint/tokens_per_s": live.tokens_per_s,
+            "footprint/mfu": live.mfu,
+            "footprint/j_per_token": live.joules_per_token,
+        }
+        if forecast is not None:
+            keys["footprint/forecast_kwh"] = forecast.facility_energy_kwh.mid
+            keys["footprint/forecast_kgco2e"] = forecast.operational_location_kgco2e.mid
+            keys["footprint/forecast_h"] = (forecast.ended_utc_s.mid - time.time()) / S_PER_H
+        return {key: float(value) for key, value in keys.items() if value is not None}
+
+    def forecast(self) -> Forecast | None:
+        """What it will have cost when it is done; None before it has begun or where no total is known."""
+        from footprint.measurement.tracker.forecasting import forecast  # here, not above: few runs ask
+
+        share = self.done_share()
+        if not share or self.host is None:
+            return None
+        now_s = self._clock()
+        marks = [*self._marks, (now_s, share, self.host.live_j())]
+        return forecast(marks, self.started_s, now_s, time.time(), self._per_kwh())
+
+    def _flop(self, tokens: float) -> float | None:
+        from footprint.measurement.tracker.assessing import training_flop
+        from footprint.values import Progress
+
+        told = Progress(tokens=tokens, training_flop=self._progress.get("training_flop"))
+        return training_flop(told, self.words.quantities)[0]
+
+    def _per_kwh(self) -> tuple[float, float, float | None]:
+        """Read once: what a kWh of IT energy carries at this place."""
+        if self._factors is None:
+            from footprint.catalog import open_catalog
+            from footprint.measurement.tracker.assessing import device_of, device_peak, live_site, per_kwh
+
+            catalog = open_catalog(self.words.data)
+            plain = self.words.plain()
+            self._factors = per_kwh(live_site(plain, catalog))
+            peaks = [
+                (device_peak(device_of(m.meter, catalog)[0], plain) or 0.0) * m.meter.share
+                for m in (self.host.by_meter.values() if self.host else ())
+                if m.meter.component == "accelerator"
+            ]
+            self._peak_flop_per_s = sum(peaks) or None
+        return self._factors
+
+
+def _number(value: Any) -> float:
+    """A number, a tensor of one, or nothing that could hurt."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError, RuntimeError):
+        return 0.0
+    return number if number == number and abs(number) < float("inf") else 0.0

@@ -1,0 +1,243 @@
+"""One start of a run on one host: the journals of its processes, joined by device and time, added up."""
+
+from __future__ import annotations
+
+import heapq
+import os
+import socket
+import time
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from footprint.measurement.journal import Header, Journal, Tick
+from footprint.measurement.metering import HostIntegral, Limits
+from footprint.measurement.tracker.assessing import total
+from footprint.measurement.tracker.limits import boot_id
+from footprint.values import MeterUsage, Progress, Range, Segment
+
+__all__ = ["SegmentSum", "added_up", "from_memory", "joined", "progress_of", "sorted_into_segments"]
+
+STILL_WRITING_RATIO = 30
+"""A journal without a last word is still being written when its last line is at most so many intervals old."""
+
+LEAST_PATIENCE_S = 60.0
+_TAIL_BYTES = 65_536
+
+Windows = dict[str, tuple[int, float, float]]
+"""Name -> closed ones, seconds inside, joules."""
+
+
+@dataclass(slots=True)
+class SegmentSum:
+    """What one start on one host adds up to."""
+
+    header: Header  # of its first process
+    started_s: float
+    ended_s: float
+    status: str
+    interval_s: float
+    meters: tuple[MeterUsage, ...] = ()
+    windows: Windows = field(default_factory=dict)
+    hourly_j: Mapping[int, float] = field(default_factory=dict)
+    first: dict[str, float] = field(default_factory=dict)  # progress as it was first told
+    last: dict[str, float] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def host(self) -> str:
+        """Its name."""
+        return self.header.host
+
+    @property
+    def utc_offset_s(self) -> float:
+        """From the host's monotonic clock to UTC."""
+        return self.header.started_utc_s - self.header.started_s
+
+    @property
+    def metered_kwh(self) -> Range:
+        """Of all its meters."""
+        return total(m.it_energy_kwh for m in self.meters)
+
+    def record(self, wasted: Range | None) -> Segment:
+        """The value that is kept."""
+        return Segment(
+            host=self.host,
+            restart_count=self.header.restart_count,
+            started_utc_s=self.started_s + self.utc_offset_s,
+            ended_utc_s=self.ended_s + self.utc_offset_s,
+            status=self.status,
+            progress=progress_of(self.last, {}),
+            it_energy_kwh=self.metered_kwh,
+            wasted_it_energy_kwh=wasted,
+        )
+
+
+def added_up(journals: Sequence[Journal], limits: Limits) -> SegmentSum:
+    """Read every line of a segment's journals once, in the order of time."""
+    interval_s = max(j.header.interval_s for j in journals)
+    header = journals[0].header
+    meters = {m.id: m for j in journals for m in j.header.meters}
+    offset_s = header.started_utc_s - header.started_s
+    host = HostIntegral(tuple(meters.values()), interval_s, limits, offset_s, keeps_curve=True)
+    started_s = min(j.header.started_s for j in journals)
+    found = SegmentSum(header, started_s, started_s, "running", interval_s)
+    inside: dict[int, list[Tick]] = {}
+    ends: dict[int, str] = {}
+    progress: dict[int, dict[str, float]] = {}
+    for number, tick in _merged(journals):
+        host.push(tick.at_s, tick.samples, tick.is_edge)
+        if not tick.is_edge:
+            found.ended_s = max(found.ended_s, tick.at_s)
+        if tick.windows:
+            inside.setdefault(number, []).append(tick)
+        if tick.progress:
+            for name, value in tick.progress.items():
+                found.first.setdefault(name, value)
+            progress.setdefault(number, {}).update(tick.progress)
+        if tick.end:
+            ends[number] = tick.end
+        found.notes += [*tick.notes, *([f"ended by {tick.error}"] if tick.error else [])]
+    found.last = joined(progress.values())
+    found.status = _status(journals, ends)
+    found.meters = host.usages(found.host, started_s, found.ended_s)
+    found.hourly_j = host.hourly_j()
+    found.windows = _shared_out(journals, inside, host)
+    found.notes += [f"{j.path.name}: {j.torn_count} torn lines were passed over" for j in journals if j.torn_count]
+    return found
+
+
+def from_memory(
+    header: Header, host: HostIntegral, ended_s: float, status: str, windows: Windows, progress: Mapping[str, float]
+) -> SegmentSum:
+    """The same of a process that could keep no journal, from what it added up itself."""
+    return SegmentSum(
+        header, header.started_s, ended_s, status, header.interval_s,
+        meters=host.usages(header.host, header.started_s, ended_s), windows=dict(windows),
+        hourly_j=host.hourly_j(), last=dict(progress),
+    )  # fmt: skip
+
+
+def sorted_into_segments(journals: Sequence[Journal]) -> list[list[Journal]]:
+    """Journals of one host and start: those whose times meet; in the order of their start."""
+    groups: list[tuple[list[Journal], float]] = []
+    for one in journals:
+        header = one.header
+        end_s = _last_moment(one)
+        for place, (group, until_s) in enumerate(groups):
+            first = group[0].header
+            same = (first.host, first.boot, first.restart_count) == (header.host, header.boot, header.restart_count)
+            if same and header.started_s <= until_s + header.interval_s:
+                group.append(one)
+                groups[place] = (group, max(until_s, end_s))
+                break
+        else:
+            groups.append(([one], end_s))
+    return [group for group, _ in groups]
+
+
+def _last_moment(one: Journal) -> float:
+    """When a journal's last whole line was written, by the monotonic clock."""
+    with one.path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(size - _TAIL_BYTES, 0))
+        lines = file.read().splitlines()
+    for line in reversed(lines):
+        tick = one.tick_of(line)
+        if tick is not None:
+            return tick.at_s
+    return one.header.started_s
+
+
+def _merged(journals: Sequence[Journal]) -> Iterator[tuple[int, Tick]]:
+    """The readings of several journals in the order of time."""
+    streams = [_numbered(number, one) for number, one in enumerate(journals)]
+    for _, number, _, tick in heapq.merge(*streams, key=lambda entry: entry[:3]):
+        yield number, tick
+
+
+def _numbered(number: int, one: Journal) -> Iterator[tuple[float, int, int, Tick]]:
+    latest = float("-inf")
+    for place, tick in enumerate(one.ticks()):
+        latest = max(latest, tick.at_s)  # a merge needs rising keys
+        yield latest, number, place, tick
+
+
+def _status(journals: Sequence[Journal], ends: Mapping[int, str]) -> str:
+    """Failed where any process did; running while any may still write; else as the processes said."""
+    said = set(ends.values())
+    silent = [j for number, j in enumerate(journals) if number not in ends]
+    if any(_still_writes(j) for j in silent):
+        return "running"
+    if "failed" in said:
+        return "failed"
+    return "interrupted" if silent else next((s for s in ("stopped",) if s in said), "finished")
+
+
+def _still_writes(one: Journal) -> bool:
+    header = one.header
+    if header.host == socket.gethostname() and header.boot == boot_id():
+        try:
+            os.kill(header.pid, 0)
+        except ProcessLookupError:
+            return False
+        except OSError:
+            pass  # another user's: its file tells
+    patience_s = max(STILL_WRITING_RATIO * header.interval_s, LEAST_PATIENCE_S)
+    return time.time() - one.path.stat().st_mtime < patience_s
+
+
+def _shared_out(journals: Sequence[Journal], inside: Mapping[int, Sequence[Tick]], host: HostIntegral) -> Windows:
+    """The host's energy inside windows, those of its first rank: every rank is inside the same ones."""
+    if not inside:
+        return {}
+    number = min(inside, key=lambda n: (journals[n].header.rank, n))
+    before_s = journals[number].header.started_s
+    windows: Windows = {}
+    for tick in inside[number]:
+        joules = _at(host.curve, tick.at_s) - _at(host.curve, before_s)
+        elapsed_s = tick.at_s - before_s
+        for name, (count, seconds) in tick.windows.items():
+            had = windows.get(name, (0, 0.0, 0.0))
+            part = min(seconds / elapsed_s, 1.0) if elapsed_s > 0 else 0.0
+            windows[name] = (had[0] + count, had[1] + seconds, had[2] + joules * part)
+        before_s = tick.at_s
+    return windows
+
+
+def _at(curve: Sequence[tuple[float, float]], moment_s: float) -> float:
+    """Joules at a moment, on the straight line between readings."""
+    place = bisect_right(curve, (moment_s, float("inf")))
+    if place == 0 or not curve:
+        return 0.0
+    if place == len(curve):
+        return curve[-1][1]
+    (before_s, before_j), (after_s, after_j) = curve[place - 1], curve[place]
+    return before_j + (after_j - before_j) * ((moment_s - before_s) / (after_s - before_s))
+
+
+def joined(files: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """Progress of a segment: tokens of ranks add up, everything else is the same thing seen by each."""
+    whole: dict[str, float] = {}
+    for one in files:
+        for name, value in one.items():
+            whole[name] = whole.get(name, 0.0) + value if name == "tokens" else max(whole.get(name, 0.0), value)
+    return whole
+
+
+def progress_of(told: Mapping[str, float], said: Mapping[str, float]) -> Progress:
+    """Counts as they were told; totals as they were told, else as the user said."""
+
+    def known(name: str, word: str) -> float | None:
+        value = told.get(name, said.get(word))
+        return None if value is None else float(value)
+
+    return Progress(
+        steps_count=told.get("steps_count", 0.0),
+        tokens=told.get("tokens", 0.0) + told.get("run_tokens", 0.0),
+        epochs_count=told.get("epochs_count", 0.0),
+        total_steps_count=known("total_steps_count", "steps"),
+        total_tokens=known("total_tokens", "tokens"),
+        total_epochs_count=known("total_epochs_count", "epochs"),
+        training_flop=told.get("training_flop"),
+    )
