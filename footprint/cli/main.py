@@ -18,6 +18,8 @@ from footprint.cli.doctor import doctor
 from footprint.cli.estimate import estimate
 from footprint.cli.explain import explain
 from footprint.cli.imports import app as imports
+from footprint.cli.track import track
+from footprint.cli.watch import watch
 from footprint.errors import FootprintError
 from footprint.version import __version__
 
@@ -57,6 +59,8 @@ def main(
 for command in (estimate, compare, explain, backtest, calibrate, chart, catalog):
     app.command()(command)
 app.command()(doctor)
+app.command(context_settings={"allow_interspersed_args": False})(track)
+app.command()(watch)
 app.add_typer(imports)
 
 
