@@ -199,7 +199,7 @@ def test_the_counter_holds_between_updates_and_steps_to_the_true_energy(
             mj, at_s = steadily(host, "counter", lambda: pynvml.nvmlDeviceGetTotalEnergyConsumption(handle))
             seen.setdefault(host.updated_s(0, "counter", at_s), set()).add(mj)
     updates = sorted(seen)
-    assert len(updates) >= 0.25 * 1e3 // period_ms
+    assert len(updates) >= 2
     for earlier_s, later_s in pairwise(updates):
         ((first,), (second,)) = seen[earlier_s], seen[later_s]  # one value an update
         assert (second - first) / 1e3 == pytest.approx(host.true_energy_j(0, earlier_s, later_s), abs=2e-3)
@@ -276,6 +276,7 @@ def test_scopes_answer_where_they_exist(emulator: Host) -> None:
         gpu, module, memory, base, beyond = field(handle, *((AVERAGE, scope) for scope in (0, MODULE, MEMORY, 3, 4)))
         assert [v.value.uiVal for v in (gpu, module, memory)] == [400_000, 520_000, 60_000]
         assert (base.nvmlReturn, beyond.nvmlReturn) == (3, 2)
+        assert pynvml.nvmlDeviceGetC2cModeInfoV(handle).isC2cEnabled == 1
         seconds = host.setting(0, "loaded_at_s")
         joules = [v.value.ullVal / 1e3 for v in field(handle, (ENERGY, 0), (ENERGY, MODULE))]
         assert joules[1] / joules[0] == pytest.approx(520 / 400, rel=1e-4)
@@ -512,10 +513,11 @@ def test_faults_have_a_time_and_a_number_of_calls(emulator: Host) -> None:
         assert [error_of(pynvml.nvmlDeviceGetPowerUsage, handle) for _ in range(7)] == [0, 0, 10, 10, 10, 0, 0]
         host.clear_faults()
         now_s = time.monotonic()
-        host.fault("nvmlDeviceGetPowerUsage", error=999, from_s=now_s - 1, until_s=now_s + 0.02)
-        assert error_of(pynvml.nvmlDeviceGetPowerUsage, handle) == 999
-        time.sleep(0.025)
-        assert error_of(pynvml.nvmlDeviceGetPowerUsage, handle) == 0
+        host.fault("nvmlDeviceGetPowerUsage", error=999, from_s=now_s - 1, until_s=now_s + 60)
+        host.fault("nvmlDeviceGetName", error=999, from_s=now_s - 1, until_s=now_s)
+        host.fault("nvmlDeviceGetUUID", error=999, from_s=now_s + 60)
+        calls = (pynvml.nvmlDeviceGetPowerUsage, pynvml.nvmlDeviceGetName, pynvml.nvmlDeviceGetUUID)
+        assert [error_of(call, handle) for call in calls] == [999, 0, 0]
 
 
 def test_random_errors_come_at_their_rate_and_the_same_again_from_one_seed(emulator: Host) -> None:
@@ -535,19 +537,21 @@ def test_a_slow_call_takes_its_time_and_the_others_do_not(emulator: Host) -> Non
     host = emulator(gpus=2)
     host.fault("nvmlDeviceGetPowerUsage", gpu=1, delay_us=20_000)
     with under(host) as handles:
-        times = []
-        for handle in handles:
+
+        def seconds(handle: Any) -> float:
             start_s = time.monotonic()
             pynvml.nvmlDeviceGetPowerUsage(handle)
-            times.append(time.monotonic() - start_s)
-    assert times[0] < 0.015
-    assert times[1] >= 0.02
+            return time.monotonic() - start_s
+
+        assert min(seconds(handles[0]) for _ in range(9)) < 0.015
+        assert min(seconds(handles[1]) for _ in range(3)) >= 0.02
 
 
 def test_a_call_hangs_until_the_fault_is_cleared(emulator: Host) -> None:
     host = emulator()
     with under(host) as (handle,):
         host.fault("nvmlDeviceGetPowerUsage", hang=True)
+        host.fault("nvmlShutdown", hang=True)
         got: list[int] = []
         thread = threading.Thread(target=lambda: got.append(pynvml.nvmlDeviceGetPowerUsage(handle)), daemon=True)
         thread.start()
@@ -604,7 +608,8 @@ def test_init_and_shutdown_count_their_references(emulator: Host) -> None:
         assert error_of(pynvml.nvmlDeviceGetCount) == pynvml.NVML_ERROR_UNINITIALIZED
         assert error_of(pynvml.nvmlShutdown) == pynvml.NVML_ERROR_UNINITIALIZED
     assert (host.counts.inits, host.counts.shutdowns) == (2, 2)
-    assert host.counts.uninitialized_calls >= 3
+    assert host.counts.uninitialized_calls == 3
+    assert host.left_open == 0
     kinds = [(event.kind, event.value) for event in host.counts.events if event.kind != "uninitialized"]
     assert kinds == [("init", 1), ("init", 2), ("shutdown", 1), ("shutdown", 0)]
 
@@ -701,10 +706,18 @@ def test_calls_are_counted_by_function_gpu_and_process(emulator: Host) -> None:
 
 def test_afterwards_the_process_is_as_it_was(emulator: Host) -> None:
     before = (pynvml.nvmlLib, pynvml._nvmlLib_refcount, dict(pynvml._nvmlGetFunctionPointer_cache), dict(os.environ))
-    with under(emulator()) as handles:
+    host = emulator()
+    with under(host) as handles:
         assert len(handles) == 1
+    assert (host.left_open, host.counts.uninitialized_calls) == (1, 0)
     after = (pynvml.nvmlLib, pynvml._nvmlLib_refcount, dict(pynvml._nvmlGetFunctionPointer_cache), dict(os.environ))
     assert before == after
+
+
+def test_a_host_of_nvidias_has_its_command(emulator: Host) -> None:
+    host = emulator()
+    done = subprocess.run(["nvidia-smi", "--help"], env=host.env, capture_output=True, text=True, check=True)
+    assert "emulated" in done.stdout
 
 
 def test_no_descriptor_is_left_open(emulator: Host) -> None:

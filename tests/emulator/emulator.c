@@ -275,6 +275,7 @@ static const struct key {
     GPU_KEY("loaded_at_s", DOUBLE, loaded_at_s),
     GPU_KEY("lost_at_s", DOUBLE, lost_at_s),
     GPU_KEY("back_at_s", DOUBLE, back_at_s),
+    GPU_KEY("c2c", BOOL, c2c),
     GPU_KEY("mig", BOOL, mig_mode),
     GPU_KEY("mig_error", INT, mig_error),
 };
@@ -897,6 +898,8 @@ int library_init(int function) {
     note(EVENT_INIT, (uint64_t)atomic_load(&references));
     return leave(&call, SUCCESS);
 }
+
+int library_references(void) { return atomic_load(&references); }
 
 int library_shutdown(void) {
     struct call call;

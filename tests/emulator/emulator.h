@@ -57,7 +57,8 @@ enum {
     F(nvmlDeviceGetProcessUtilization) F(nvmlDeviceGetProcessesUtilizationInfo) F(nvmlDeviceGetMigMode)               \
     F(nvmlDeviceGetMaxMigDeviceCount) F(nvmlDeviceGetMigDeviceHandleByIndex)                                          \
     F(nvmlDeviceGetDeviceHandleFromMigDeviceHandle) F(nvmlDeviceIsMigDeviceHandle) F(nvmlDeviceGetGpuInstanceId)      \
-    F(nvmlDeviceGetComputeInstanceId) F(nvmlDeviceGetAttributes) F(nvmlDeviceGetAttributes_v2)
+    F(nvmlDeviceGetComputeInstanceId) F(nvmlDeviceGetAttributes) F(nvmlDeviceGetAttributes_v2)                        \
+    F(nvmlDeviceGetC2cModeInfoV)
 
 #define AS_ENUM(name) F_##name,
 enum { FUNCTIONS(AS_ENUM) FUNCTION_COUNT };
@@ -149,7 +150,7 @@ struct gpu {
     int resets;
     double reset_at_s[MAX_RESETS];
     double lost_at_s, back_at_s;
-    bool mig_mode;
+    bool mig_mode, c2c;
     int migs, mig_error;
     struct mig mig[MAX_MIG];
     int processes, graphics;
@@ -216,6 +217,7 @@ bool reach(struct call *call, int which);                               /* a GPU
 int leave(struct call *call, int result);
 int library_init(int function);
 int library_shutdown(void);
+int library_references(void);
 const void *handle_of(int which, int instance);
 const char *function_name(int function);
 

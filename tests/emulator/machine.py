@@ -47,13 +47,16 @@ def compiler() -> str | None:
 
 
 def build(folder: Path) -> Path:
-    """Compile the library into a folder of its own, which LD_LIBRARY_PATH can name."""
+    """Compile the library into a folder of its own, which LD_LIBRARY_PATH and PATH can name."""
     library = folder / NAME
     flags = ("-std=c11", "-shared", "-fPIC", "-O2", "-ffp-contract=off", "-fvisibility=hidden", "-pthread")
     sources = (str(SOURCES / "emulator.c"), str(SOURCES / "nvml.c"))
     subprocess.run(
         [str(compiler()), *flags, "-Wall", "-Wextra", "-Werror", "-o", str(library), *sources, "-lm"], check=True
     )
+    beside = folder / "nvidia-smi"  # codecarbon takes a host for NVIDIA's if this can be run
+    beside.write_text("#!/bin/sh\necho 'NVIDIA System Management Interface (emulated: it tells nothing)'\n", "utf-8")
+    beside.chmod(0o755)
     return library
 
 
@@ -90,6 +93,7 @@ class Emulator:
         self.config = folder / "nvml.conf"
         self.began_s = time.monotonic() if began_s is None else began_s
         self.gpus = gpus
+        self.left_open = 0  # inits without a shutdown, at the end of the last `in_process`
         self.host: dict[str, Any] = {
             "gpus": gpus,
             "driver": driver,
@@ -287,8 +291,11 @@ class Emulator:
     def env(self) -> dict[str, str]:
         """The environment of a process that is to see these GPUs and no others."""
         inherited = {key: value for key, value in os.environ.items() if key not in VISIBILITY}
-        paths = [str(self.library.parent), *filter(None, [os.environ.get("LD_LIBRARY_PATH")])]
-        return {**inherited, "LD_LIBRARY_PATH": os.pathsep.join(paths), VARIABLE: str(self.config)}
+        own = str(self.library.parent)
+        paths = {
+            name: os.pathsep.join(filter(None, (own, os.environ.get(name)))) for name in ("LD_LIBRARY_PATH", "PATH")
+        }
+        return {**inherited, **paths, VARIABLE: str(self.config)}
 
     def python(self, code: str, *arguments: str, timeout_s: float = 30.0, **env: str) -> str:
         """Run code in a fresh Python under these GPUs; what it printed. An error of it is raised here."""
@@ -306,7 +313,7 @@ class Emulator:
     @contextlib.contextmanager
     def in_process(self) -> Iterator[None]:
         """This very process sees these GPUs through pynvml; afterwards it is as if NVML had never been loaded.
-        What the caller left initialised is shut down."""
+        What the caller left initialised is shut down, and told by `left_open`."""
         import pynvml
 
         names = ("nvmlLib", "_nvmlLib_refcount")
@@ -322,8 +329,9 @@ class Emulator:
         finally:
             self._faults.clear()
             self._write()
-            while library.nvmlShutdown() == 0:
-                pass
+            self.left_open = library.nvmlEmulator_references()
+            for _ in range(self.left_open):
+                library.nvmlShutdown()
             os.environ.pop(VARIABLE)
             if environment is not None:
                 os.environ[VARIABLE] = environment

@@ -246,6 +246,13 @@ API result_t nvmlDeviceGetCudaComputeCapability(device_t device, int *major, int
     DONE;
 }
 
+API result_t nvmlDeviceGetC2cModeInfoV(device_t device, unsigned *enabled) { /* a Grace Hopper, and nothing else */
+    WITH_GPU(nvmlDeviceGetC2cModeInfoV);
+    NEEDS(gpu->c2c, NOT_SUPPORTED);
+    *enabled = 1;
+    DONE;
+}
+
 struct pci_info {
     char bus_id_legacy[16];
     unsigned domain, bus, device, pci_device_id, pci_subsystem_id;
@@ -707,6 +714,8 @@ API result_t nvmlDeviceGetAttributes_v2(device_t device, struct attributes *to) 
 }
 
 /* ----------------------------------------------------------------------- what a test asks: the truth, uncounted, unread */
+
+API int nvmlEmulator_references(void) { return library_references(); }
 
 static struct configuration *truth_of(const char *path) {
     static struct configuration *last;

@@ -32,46 +32,47 @@ DEFAULTS: Settings = {
     "busy_w": 700,
     "utilization": -1,  # a share; -1: where the power stands between idle_w and busy_w
     "memory_utilization": -1,
-    "usage": True,
-    "average": True,
-    "instant": True,
-    "samples": True,
-    "load": True,
-    "usage_scope": 0,
+    "usage": True,  # nvmlDeviceGetPowerUsage; its window, period, ... : SENSOR_PARTS
+    "average": True,  # field 185
+    "instant": True,  # field 186
+    "samples": True,  # nvmlDeviceGetSamples
+    "load": True,  # utilisation, of the GPU and of processes
+    "usage_scope": 0,  # 0 GPU, 1 module, 2 memory, 3 base
     "samples_depth": 120,
-    "stamp_at_call": False,
+    "stamp_at_call": False,  # timestamps of fields: of the call, not of the update
     "scope_gpu": True,
     "scope_module": False,
     "scope_memory": False,
     "scope_base": False,
-    "module_gain": 1,
+    "module_gain": 1,  # of the GPU's power
     "module_extra_w": 0,
     "memory_gain": 0.15,
     "memory_extra_w": 0,
     "base_gain": 1,
     "base_extra_w": 0,
-    "counter": True,
-    "total_energy_field": True,
-    "energy_field": True,
+    "counter": True,  # nvmlDeviceGetTotalEnergyConsumption; counter_window_ms: it sees that much of each period alone
+    "total_energy_field": True,  # field 83
+    "energy_field": True,  # field 191
     "counter_scope": 0,
     "counter_start_mj": 0,
     "counter_stuck_at_s": float("inf"),
     "counter_wrap_mj": 0,
-    "lost_at_s": float("inf"),
+    "lost_at_s": float("inf"),  # Emulator.lose
     "back_at_s": float("inf"),
+    "c2c": False,  # a Grace Hopper's link
     "mig": False,
-    "mig_error": 3,
-    "processes": "",
+    "mig_error": 3,  # what an instance answers where only the parent knows
+    "processes": "",  # pid:memory_mb:sm_share:gpu_instance:compute_instance,... ; pid "self": whoever asks
     "graphics_processes": "",
-    "mig_devices": "",
-    "reset_at_s": "",
+    "mig_devices": "",  # Emulator.mig writes them
+    "reset_at_s": "",  # Emulator.reset_counter
 }
 SENSORS = ("usage", "average", "instant", "samples", "load", "counter")
 SENSOR_PARTS = ("window_ms", "period_ms", "phase_ms", "jitter_ms", "gain", "offset_w", "noise_w")
 for _sensor in SENSORS:
     for _part in SENSOR_PARTS:
         DEFAULTS[f"{_sensor}_{_part}"] = 1 if _part == "gain" else 0
-DEFAULTS |= {"loaded_at_s": 0.0, "uuid": ""}
+DEFAULTS |= {"loaded_at_s": 0.0, "uuid": ""}  # the driver: from when the counter counts
 
 
 def _sensor(name: str, window_ms: float, period_ms: float) -> Settings:
@@ -117,6 +118,7 @@ PRESETS: dict[str, Settings] = {
         "scope_module": True,
         "scope_memory": True,
         "module_extra_w": 120,
+        "c2c": True,
     },
     "a100": {
         **COMMON,
