@@ -720,6 +720,14 @@ static void control_map(const char *path) {
     atomic_store(&configuration, NULL);
 }
 
+static const char *control_follow(void) { /* a process may turn to another host while it has none open */
+    const char *path = getenv("NVML_EMULATOR");
+    pthread_mutex_lock(&guard);
+    if (path && atomic_load(&references) == 0 && strcmp(path, mapped_path) != 0) control_map(path);
+    pthread_mutex_unlock(&guard);
+    return path;
+}
+
 static struct configuration *read_again(void) {
     pthread_mutex_lock(&guard);
     struct configuration *now = atomic_load(&configuration);
@@ -835,6 +843,7 @@ static bool present(struct call *call) {
 
 static bool start(struct call *call, int function) {
     *call = (struct call){.function = function, .which = -1, .instance = -1};
+    if (atomic_load(&references) == 0) control_follow();
     count(call);
     if (!initialized(call)) return false;
     call->all = current();
@@ -882,11 +891,8 @@ int leave(struct call *call, int result) {
 }
 
 int library_init(int function) {
-    const char *path = getenv("NVML_EMULATOR");
+    const char *path = control_follow();
     struct call call = {.function = function, .which = -1, .instance = -1};
-    pthread_mutex_lock(&guard);
-    if (path && atomic_load(&references) == 0 && strcmp(path, mapped_path) != 0) control_map(path);
-    pthread_mutex_unlock(&guard);
     count(&call);
     call.all = path ? current() : NULL;
     if (!call.all) return leave(&call, path ? OPERATING_SYSTEM : LIBRARY_NOT_FOUND);
