@@ -143,15 +143,17 @@ def gpu(number: int, **changes: Any) -> MeterUsage:
 def host_meters() -> tuple[MeterUsage, ...]:
     """Processor, memory and the rest of a node: read, modelled, assumed."""
 
-    def one(name: str, component: str, sensor: str, origin: str, kwh: float, coverage: float) -> MeterUsage:
-        meter = Meter(name, component, name, sensor, "node", origin, "the maker's rating")
+    def one(
+        name: str, component: str, sensor: str, origin: str, kwh: float, coverage: float, told: str = ""
+    ) -> MeterUsage:
+        meter = Meter(name, component, told or name, sensor, "node", origin, "the maker's rating")
         return MeterUsage("gpu01", meter, around(kwh, 0.2), HOURS * 3600, coverage, kwh / HOURS * 1000, None)
 
     return (
         one("package-0", "cpu", "rapl", "measured", 1.1, 0.99),
         one("package-1", "cpu", "rapl", "measured", 1.0, 0.99),
         one("ram", "ram", "ram-size", "modelled", 0.9, 0.0),
-        one("node", "node", "node-model", "default", 2.8, 0.0),
+        one("node", "node", "node-model", "default", 2.8, 0.0, "fans, network, power supply"),
     )
 
 
@@ -159,7 +161,7 @@ def run(**changes: Any) -> Run:
     """A finished run on one host."""
     result = changes.pop("footprint", None) or footprint(changes.get("name", "sft-7b"))
     given = {
-        "id": "20261103T080000-3f9c2a71",
+        "id": "sft-7b-20261103T080000Z-3f9c2a",
         "name": "sft-7b",
         "status": "finished",
         "started_utc_s": START_S,
@@ -176,7 +178,7 @@ def run(**changes: Any) -> Run:
         "hourly_it_energy_kwh": tuple(
             (int(START_S) + 3600 * i, 29.0 / HOURS * (1 if i < 4 else 0.5)) for i in range(5)
         ),
-        "journals": ("/home/u/.local/share/footprint/runs/20261103T080000-3f9c2a71/gpu01-0-4242.jsonl",),
+        "journals": ("/home/u/.local/share/footprint/runs/sft-7b-20261103T080000Z-3f9c2a/gpu01-0-4242.jsonl",),
         "catalog_digest": "0123456789abcdef",
         "version": "0.1.0",
     }
@@ -193,7 +195,7 @@ def eventful() -> Run:
             gpu(0, gaps=(Gap(START_S + 600, START_S + 790, "the driver did not answer"),), coverage_share=0.99),
             gpu(1, resets_count=1, counter_over_power_ratio=1.09),
             gpu(2, host="gpu02", attributed_it_energy_kwh=around(1.4, 0.1)),
-            gpu(3, host="gpu02", counted_in="20261103T075900-aaaaaaaa"),
+            gpu(3, host="gpu02", counted_in="other-20261103T075900Z-aaaaaa"),
             *host_meters(),
         ),
         windows=(
@@ -209,7 +211,10 @@ def eventful() -> Run:
         ),
         wasted_it_energy_kwh=around(0.9),
         planned=footprint("sft-7b", it_kwh=24.0, hours=4.0),
-        notes=("no price of electricity is known for Atlantis",),
+        notes=(
+            "no price of electricity is known for Atlantis",
+            f"{gpu(1).meter.id} on gpu01: its counter was reset 1 times; bridged by power",
+        ),
     )
 
 

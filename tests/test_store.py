@@ -19,7 +19,7 @@ import pytest
 from sqlalchemy import create_engine, inspect
 
 from footprint import store
-from footprint.errors import InputError, StoreError, UnknownName
+from footprint.errors import InputError, JournalError, StoreError, UnknownName
 from footprint.store import engines, place, schema
 from footprint.store.entries import Filter
 from footprint.store.ledger import Ledger
@@ -29,7 +29,14 @@ DAY_S = 86400.0
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
+def ledger() -> Iterator[Ledger]:
+    with store.open_ledger("sqlite://") as opened:
+        yield opened
+
+
+@pytest.fixture
+def filed(tmp_path: Path) -> Iterator[Ledger]:
+    """A ledger in a file."""
     with store.open_ledger(tmp_path / "ledger.sqlite") as opened:
         yield opened
 
@@ -101,11 +108,13 @@ def test_a_plan_needs_a_name_that_can_be_shown(ledger: Ledger, name: str, told: 
         ledger.save_plan(handmade.footprint(), name)
 
 
-def test_a_run_is_found_by_id_by_name_and_by_the_beginning_of_its_id(ledger: Ledger) -> None:
+def test_a_run_is_found_by_id_by_name_and_by_either_end_of_its_id(ledger: Ledger) -> None:
     fill(ledger)
     assert ledger.find("bbbb0001-1").name == "sft-13b"
     assert ledger.find("sft-13b").id == "bbbb0001-1"
     assert ledger.find("cccc0002").name == "asr_2"
+    ledger.save(handmade.run(id="other-run-4242.0"))
+    assert ledger.find("4242.0").id == "other-run-4242.0"
 
 
 def test_a_word_for_several_runs_is_told_with_their_ids_the_newest_first(ledger: Ledger) -> None:
@@ -144,10 +153,23 @@ def test_names_that_sql_would_act_on_are_names(ledger: Ledger) -> None:
         assert found.name == name
 
 
-def test_short_ids_tell_every_run_from_the_others(ledger: Ledger) -> None:
-    fill(ledger)
-    assert list(ledger.short_ids(least=4).values()) == ["aaaa0001", "aaaa0002", "bbbb", "cccc0001", "cccc0002"]
-    assert all(ledger.find(short).id == whole for whole, short in ledger.short_ids(least=4).items())
+def test_every_handle_is_the_end_of_one_id_and_finds_it(ledger: Ledger) -> None:
+    ids = [
+        "sft-20261103T080000Z-3f9c2a",
+        "sft-20261104T080000Z-3f9c2a",
+        "sft-4242.0",
+        "eval-4243.0",
+        "x-1",
+        "y-1",
+        "plain",
+    ]
+    for one in ids:
+        ledger.save(handmade.run(id=one))
+    handles = ledger.handles()
+    assert [handles[one] for one in ids] == [
+        "20261103T080000Z-3f9c2a", "20261104T080000Z-3f9c2a", "4242.0", "4243.0", "x-1", "y-1", "plain",
+    ]  # fmt: skip
+    assert all(ledger.find(handle).id == whole for whole, handle in handles.items())
 
 
 # filtering
@@ -260,14 +282,14 @@ def test_totals_of_nothing_are_empty_and_an_unknown_grouping_is_told(ledger: Led
 # deleting
 
 
-def test_a_deleted_run_leaves_nothing_behind(ledger: Ledger, tmp_path: Path) -> None:
-    fill(ledger)
-    ledger.delete("aaaa0002-1")
+def test_a_deleted_run_leaves_nothing_behind(filed: Ledger, tmp_path: Path) -> None:
+    fill(filed)
+    filed.delete("aaaa0002-1")
     with sqlite3.connect(tmp_path / "ledger.sqlite") as raw:
         for table in ("run_tags", "run_months", "run_documents"):
             assert raw.execute(f"SELECT count(*) FROM {table} WHERE run_id = 'aaaa0002-1'").fetchone() == (0,)
     raw.close()
-    assert len(ledger.list()) == 4
+    assert len(filed.list()) == 4
 
 
 # catching up with journals
@@ -291,10 +313,11 @@ class Reader:
         self.asked.append(folder.name)
         text = (folder / "gpu01-0-1.jsonl").read_text()
         if text.startswith("broken"):
-            raise StoreError("line 1:\nis torn")
+            raise JournalError(folder, "line 1:\nis torn", "mend it")
         if text.startswith("odd"):
             raise KeyError("meters")
-        return handmade.run(id=folder.name, status=self.status)
+        run = handmade.run(id=folder.name, status=self.status)
+        return replace(run, started_utc_s=1e300, hourly_it_energy_kwh=()) if text.startswith("far") else run
 
 
 def test_only_what_is_new_or_changed_is_read(ledger: Ledger, tmp_path: Path) -> None:
@@ -330,11 +353,19 @@ def test_a_broken_folder_is_listed_each_time_and_hides_no_other(ledger: Ledger, 
     odd = journal_folder(root, "odd", "odd")
     journal_folder(root, "good")
     for _ in range(2):
-        assert ledger.catch_up(root, read).skipped == ((bad, "line 1: is torn"), (odd, "'meters'"))
+        assert ledger.catch_up(root, read).skipped == ((bad, f"{bad}: line 1: is torn; mend it"), (odd, "'meters'"))
     assert read.asked == ["bad", "good", "odd"]
     assert [entry.id for entry in ledger.list()] == ["good"]
     journal_folder(root, "bad", "mended")
     assert ledger.catch_up(root, read).skipped == ((odd, "'meters'"),)
+
+
+def test_a_run_of_no_calendar_is_listed_as_broken(ledger: Ledger, tmp_path: Path) -> None:
+    far = journal_folder(tmp_path, "far", "far")
+    ((folder, told),) = ledger.catch_up(tmp_path, Reader()).skipped
+    assert folder == far
+    assert "out of range" in told or "too large" in told
+    assert ledger.list() == ()
 
 
 def test_what_was_read_stays_when_catching_up_is_cut_off(ledger: Ledger, tmp_path: Path) -> None:
@@ -451,15 +482,15 @@ def test_a_url_that_is_none_is_told_without_repeating_it() -> None:
     assert "secret" not in str(told.value)
 
 
-def test_a_damaged_record_is_told_and_hides_no_other(ledger: Ledger, tmp_path: Path) -> None:
-    fill(ledger)
+def test_a_damaged_record_is_told_and_hides_no_other(filed: Ledger, tmp_path: Path) -> None:
+    fill(filed)
     with sqlite3.connect(tmp_path / "ledger.sqlite") as raw:
         raw.execute("UPDATE run_documents SET body = '{' WHERE run_id = 'aaaa0001-1'")
     raw.close()
     with pytest.raises(StoreError, match=r"record of aaaa0001-1 cannot be read .*footprint runs delete aaaa0001-1"):
-        ledger.get("aaaa0001-1")
-    assert len(ledger.list()) == 5
-    assert ledger.get("asr").id == "cccc0001-1"
+        filed.get("aaaa0001-1")
+    assert len(filed.list()) == 5
+    assert filed.get("asr").id == "cccc0001-1"
 
 
 def test_a_place_that_cannot_be_made_is_told_and_reading_goes_on_in_memory(tmp_path: Path) -> None:
@@ -555,8 +586,8 @@ def test_the_log_that_needs_shared_memory_is_not_used_on_a_file_system_of_severa
     assert not engines.is_shared(tmp_path / "ledger.sqlite", tmp_path / "none")
 
 
-def test_no_file_stays_open_and_the_log_is_written_ahead(ledger: Ledger, tmp_path: Path) -> None:
-    fill(ledger)
+def test_no_file_stays_open_and_the_log_is_written_ahead(filed: Ledger, tmp_path: Path) -> None:
+    fill(filed)
     held = (
         {os.path.realpath(f"/proc/self/fd/{n}") for n in os.listdir("/proc/self/fd")} if os.path.exists("/proc") else ()
     )
@@ -572,8 +603,8 @@ def test_the_store_loads_its_database_only_when_opened() -> None:
     assert done.stdout.strip() == "False"
 
 
-def test_the_record_in_the_ledger_is_plain_json(ledger: Ledger, tmp_path: Path) -> None:
-    ledger.save(handmade.run())
+def test_the_record_in_the_ledger_is_plain_json(filed: Ledger, tmp_path: Path) -> None:
+    filed.save(handmade.run())
     with sqlite3.connect(tmp_path / "ledger.sqlite") as raw:
         (body,) = raw.execute("SELECT body FROM run_documents").fetchone()
     raw.close()

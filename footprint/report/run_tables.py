@@ -21,7 +21,6 @@ from footprint.report.wording import LABELS, MONEY_FIELDS, plain, show_days, sho
 from footprint.units import J_PER_KWH, S_PER_H, W_PER_KW, show, show_number
 from footprint.values import COMPONENTS, Footprint, MeterUsage, Range, Run, WindowUsage
 
-REST = "fans, network, supply"
 _SHORT = {
     "accelerator_hours": "Accelerator-hours",
     "operational_location_kgco2e": "CO2e location",
@@ -135,9 +134,9 @@ def _without(table: Table, names: Collection[str]) -> Table:
 
 
 def _part(component: str, same: Sequence[MeterUsage]) -> str:
-    if component == "node":
-        return REST
     names = list(dict.fromkeys(short(one.meter.name) for one in same))
+    if component == "node":
+        return names[0]
     if component == "accelerator":
         return f"{len(same)} × {names[0]}" if len(names) == 1 else f"{len(same)} accelerators"
     told = f"{len(same)} × " if len(same) > 1 else ""

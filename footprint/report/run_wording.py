@@ -83,13 +83,9 @@ def card(run: Run) -> str:
 
 def remarks(run: Run, most_gaps: int | None = None) -> list[str]:
     """Gaps, resets, the counters' audit, what other runs count, and the run's own notes."""
-    return [
-        *_gaps(run, most_gaps),
-        *_resets(run),
-        *_audit(run),
-        *_elsewhere(run),
-        *map(plain, dict.fromkeys(run.notes)),
-    ]
+    meters = tuple(f"{one.meter.id} on {one.host}" for one in run.meters)
+    notes = [plain(note) for note in dict.fromkeys(run.notes) if not note.startswith(meters)]  # told better here
+    return [*_gaps(run, most_gaps), *_resets(run), *_audit(run), *_elsewhere(run), *notes]
 
 
 def _gaps(run: Run, most: int | None) -> Iterator[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, func, literal, select
@@ -14,6 +15,7 @@ from footprint.store.schema import MONTHS, RANGED, RUNS, TAGS, three
 from footprint.values import Range
 
 _ESCAPE = "\\"
+_LEAST_HANDLE = 3
 
 
 def conditions(wanted: Filter) -> list[ColumnElement[bool]]:
@@ -110,15 +112,14 @@ def _total(row: Row[Any]) -> Total:
     )
 
 
-def short_ids(ids: Sequence[str], least: int) -> dict[str, str]:
-    """The shortest beginning that tells each of these ids, in rising order, from the others."""
-    shortest = {}
-    for i, one in enumerate(ids):
-        beside = [_alike(one, other) + 1 for other in (*ids[max(0, i - 1) : i], *ids[i + 1 : i + 2])]
-        shortest[one] = one[: max(least, *beside, 0)]
-    return shortest
+def handles(ids: Iterable[str]) -> dict[str, str]:
+    """For each id its shortest end, from a dash on, that is the end of no other: what was made to tell it apart."""
+    all_ids = list(ids)
+    ends = Counter(end for one in all_ids for end in _ends(one))
+    return {one: next(end for end in (*_ends(one), one) if ends[end] == 1 or end == one) for one in all_ids}
 
 
-def _alike(one: str, other: str) -> int:
-    """How many characters two texts have in common from the start on."""
-    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+def _ends(one: str) -> list[str]:
+    """'a-b-c' as 'c', 'b-c', 'a-b-c'."""
+    parts = one.split("-")
+    return [end for i in range(len(parts) - 1, -1, -1) if len(end := "-".join(parts[i:])) >= _LEAST_HANDLE or i == 0]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine, select
 
-from footprint.errors import FootprintError
+from footprint.errors import FootprintError, StoreError
 from footprint.measurement import journal
 from footprint.store import changes
 from footprint.store.engines import reading, writing
@@ -50,16 +50,17 @@ def catch_up(
         row = known.get(str(folder))
         try:
             run = read(folder)
-        except BROKEN as error:
-            problem = _told(error)
-            skipped.append((folder, problem))
             with writing(engine) as connection:
-                changes.put_journals(connection, str(folder), row.run_id if row else None, signatures[folder], problem)
-            continue
-        with writing(engine) as connection:
-            changes.put_run(connection, run, RUN)
-            changes.put_journals(connection, str(folder), run.id, signatures[folder], "")
-        found.append(run.id)
+                changes.put_run(connection, run, RUN)
+                changes.put_journals(connection, str(folder), run.id, signatures[folder], "")
+            found.append(run.id)
+        except StoreError:
+            raise
+        except BROKEN as error:
+            skipped.append((folder, _told(error)))
+            run_id = row.run_id if row else None
+            with writing(engine) as connection:
+                changes.put_journals(connection, str(folder), run_id, signatures[folder], _told(error))
     return CaughtUp(tuple(found), tuple(sorted(skipped)))
 
 

@@ -71,7 +71,7 @@ class Ledger:
             return changes.put_plan(connection, footprint, name)
 
     def find(self, word: str, kinds: Sequence[str] = KINDS) -> Entry:
-        """The entry with this id, or else this name, or else whose id begins with this.
+        """The entry with this id, or else this name, or else whose id begins, or ends, with this.
 
         Raises
         ------
@@ -116,11 +116,10 @@ class Ledger:
         with writing(self._engine) as connection:
             changes.forget(connection, run_id)
 
-    def short_ids(self, least: int = 8) -> dict[str, str]:
-        """The shortest beginning of every id that no other id has, of at least so many characters."""
+    def handles(self) -> dict[str, str]:
+        """For every id its shortest end that `find` takes for it alone."""
         with reading(self._engine) as connection:
-            ids = sorted(connection.execute(select(RUNS.c.id)).scalars())
-        return adding.short_ids(ids, least)
+            return adding.handles(connection.execute(select(RUNS.c.id)).scalars())
 
     def folders_of(self, run_id: str) -> tuple[Path, ...]:
         """Where the journals of a run were read."""
@@ -158,6 +157,7 @@ class Ledger:
             [e for e in named if e.kind != PLAN],
             named,
             matching(RUNS.c.id.startswith(told, autoescape=True)) if told else [],
+            matching(RUNS.c.id.endswith("-" + told, autoescape=True)) if told else [],
         ):
             if len(found) == 1:
                 return found[0]
