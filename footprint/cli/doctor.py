@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -76,15 +78,12 @@ def doctor(
 
 
 def _diagnose(words: dict[str, Any], interval_s: float, folder: Path | None, data: Path | None) -> Diagnosis:
+    from footprint.measurement.sensors import detect
     from footprint.report.diagnosis import Diagnosis
 
     site, is_given, told = _site(words, data)
-    heard = _Sensors(os.environ)
-    thread = threading.Thread(target=heard.ask, name="footprint-doctor", daemon=True)
-    thread.start()
-    thread.join(_PATIENCE_S)
-    if thread.is_alive():
-        heard.notes.append(f"{heard.asked or 'a sensor'} does not answer within {_PATIENCE_S:g} s: its driver hangs")
+    heard = Examination(os.environ, detect)
+    heard.within(_PATIENCE_S)
     times = tuple(heard.times)
     return Diagnosis(
         version=__version__,
@@ -105,23 +104,31 @@ def _diagnose(words: dict[str, Any], interval_s: float, folder: Path | None, dat
     )
 
 
-class _Sensors:
+class Examination:
     """Asks every sensor, on a thread of its own: what was heard stays when a call never returns."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self.environment = environment
+    def __init__(
+        self, environment: Mapping[str, str], detect: Callable[..., tuple[list[Sensor], list[Finding]]]
+    ) -> None:
+        self.environment, self._detect = environment, detect
         self.findings: list[Finding] = []
         self.meters: list[Meter] = []
         self.times: list[ReadingTime] = []
         self.notes: list[str] = []
         self.asked = ""
 
-    def ask(self) -> None:
-        from footprint.measurement.sensors import detect
+    def within(self, patience_s: float) -> None:
+        """Ask, and wait so long for the answers."""
+        thread = threading.Thread(target=self._ask, name="footprint-doctor", daemon=True)
+        thread.start()
+        thread.join(patience_s)
+        if thread.is_alive():
+            self.notes.append(f"{self.asked or 'a sensor'} does not answer within {patience_s:g} s: its driver hangs")
 
+    def _ask(self) -> None:
         sensors: list[Sensor] = []
         with Shield(self.notes.append):
-            sensors, found = detect(self.environment, time.monotonic)
+            sensors, found = self._detect(self.environment, time.monotonic)
             self.findings += found
         for sensor in sensors:
             self.asked = sensor.name
@@ -172,6 +179,10 @@ def _system() -> tuple[tuple[str, str], ...]:
             found.append((package, metadata.version(package)))
         except metadata.PackageNotFoundError:
             continue
+    with suppress(OSError):
+        told = Path("/proc/driver/nvidia/version").read_text(encoding="ascii", errors="replace")
+        if match := re.search(r"Module.*?\s(\d+(?:\.\d+)+)\s", told):
+            found.append(("NVIDIA driver", match[1]))
     return tuple(found)
 
 

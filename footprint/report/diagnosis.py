@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rich.console import RenderableType
@@ -16,6 +16,7 @@ from footprint.units import MICROSECONDS_PER_S, PERCENT_PER_SHARE, show_number
 from footprint.values import Finding, Meter, Range
 
 _MOST_DEVICES = 16
+_LONGEST_VALUE = 44
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +94,11 @@ def _devices(diagnosis: Diagnosis) -> list[RenderableType]:
     """The accelerators by UUID, the rest of the host by name; and which variable chose them."""
     devices = [m for m in diagnosis.meters if m.component == "accelerator"]
     others = [m for m in diagnosis.meters if m.component != "accelerator"]
-    rows = [(f"{place}", plain(m.name), Text(plain(m.id)), _how(m)) for place, m in enumerate(devices[:_MOST_DEVICES])]
-    rows += [("", m.component, Text(plain(m.name)), _how(m)) for m in others]
+    rows = [
+        (f"{place}", plain(m.name).removeprefix("NVIDIA "), plain(m.id), _how(m))
+        for place, m in enumerate(devices[:_MOST_DEVICES])
+    ]
+    rows += [("", m.component, plain(m.name), _how(m)) for m in others]
     items: list[RenderableType] = [heading("What is counted"), _grid(rows)]
     if len(devices) > _MOST_DEVICES:
         items.append(aside(f"and {len(devices) - _MOST_DEVICES} accelerators more: --format json"))
@@ -102,18 +106,22 @@ def _devices(diagnosis: Diagnosis) -> list[RenderableType]:
         items.append(Text("nothing is measured here: energy would be modelled from load and size", style="yellow"))
     if diagnosis.visible:
         (name, value), *rest = diagnosis.visible
-        items.append(aside(f"chosen by {name}={plain(value)!r}" + "".join(f"; {n}={plain(v)!r} too" for n, v in rest)))
+        others = f"; {' and '.join(n for n, _ in rest)} set too" if rest else ""
+        items.append(aside(f"chosen by {name}={_short(value)!r}{others}"))
     elif devices:
         items.append(aside("no variable chooses devices: all that the driver shows are counted"))
     return items
 
 
+def _short(value: str) -> str:
+    text = plain(value)
+    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
+
+
 def _how(meter: Meter) -> Text:
-    """'measured, counter' or 'modelled'."""
-    words = [meter.origin]
-    if meter.origin == "measured":
-        words.append("counter" if meter.has_counter else "power")
-    if meter.scope not in ("gpu", "node"):
+    """'energy counter', 'power' or 'modelled'."""
+    words = ["energy counter" if meter.has_counter else "power"] if meter.origin == "measured" else [meter.origin]
+    if meter.component == "accelerator" and meter.scope != "gpu":
         words.append(meter.scope)
     if meter.share < 1:
         words.append(f"{meter.share:.0%} of it")
@@ -178,9 +186,8 @@ def _yes_or_no(is_so: bool) -> Text:
     return Text("yes", style="green") if is_so else Text("no", style="yellow")
 
 
-def _grid(rows: Iterable[tuple[str | Text, ...]]) -> RenderableType:
+def _grid(rows: Sequence[tuple[str | Text, ...]]) -> RenderableType:
     """Columns as wide as they must be; the last wraps."""
-    rows = list(rows)
     grid = Grid.grid(padding=(0, 2, 0, 0))
     count = max((len(row) for row in rows), default=1)
     for place in range(count):
