@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from footprint.report.run_wording import kind_of
+from footprint.report.run_wording import kind_of, label
 from footprint.report.tables import Cell, Table
-from footprint.report.wording import base_unit, entries, plain
+from footprint.report.wording import base_unit, entries
 from footprint.values import Range, Run
 
 
 def quantities(runs: Iterable[Run]) -> Table:
     """Every number of the runs, one a row and unrounded."""
     columns = ("run", "name", "status", "part", "quantity", "convention", "low", "mid", "high", "unit", "known_by")
-    rows = tuple((plain(run.id), plain(run.name), run.status, *row) for run in runs for row in _quantities(run))
+    rows = tuple((*map(label, (run.id, run.name, run.status)), *row) for run in runs for row in _quantities(run))
     return Table(columns, rows, right=frozenset({"low", "mid", "high"}))
 
 
@@ -23,7 +23,7 @@ def _quantities(run: Run) -> Iterator[tuple[Cell, ...]]:
     ) -> tuple[Cell, ...]:
         ends = (None,) * 3 if value is None else (value, value, value) if not isinstance(value, Range) else ()
         low, mid, high = ends or (value.low, value.mid, value.high)  # type: ignore[union-attr]
-        return plain(part), field, convention, low, mid, high, base_unit(field), kind
+        return label(part), field, convention, low, mid, high, base_unit(field), kind
 
     for e in entries(run.footprint):
         yield row("total", e.field, e.value, e.convention)

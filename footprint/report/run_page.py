@@ -8,7 +8,7 @@ from dataclasses import replace
 from footprint import records
 from footprint.report import page, tables
 from footprint.report.run_sections import answer, sections
-from footprint.report.run_wording import card, remarks, subtitle, title, utc
+from footprint.report.run_wording import by_hours, card, remarks, subtitle, title, utc
 from footprint.report.tables import Table
 from footprint.report.wording import plain, show_range
 from footprint.units import PERCENT_PER_SHARE, S_PER_H, show
@@ -36,7 +36,7 @@ def fragment(run: Run) -> str:
         _by_hour(run),
         *(_section(name, table) for name, table in sections(run)),
         "<h2>To know</h2><ul>" + "".join(f"<li>{html.escape(t)}</li>" for t in told) + "</ul>" if told else "",
-        f'<p class="quiet">footprint {html.escape(run.version)}, catalog {html.escape(run.catalog_digest)}</p>',
+        f'<p class="quiet">{html.escape(plain(f"footprint {run.version}, catalog {run.catalog_digest}"))}</p>',
     ])  # fmt: skip
 
 
@@ -57,15 +57,10 @@ def _answer(run: Run) -> str:
 
 def _by_hour(run: Run) -> str:
     """A bar an hour, or several hours a bar where the run is long."""
-    hours = dict(run.hourly_it_energy_kwh)
-    if len(hours) < 2:
+    each, sums = by_hours(run, _MOST_BARS)
+    if len(sums) < 2:
         return ""
-    first = min(hours)
-    count = round((max(hours) - first) / S_PER_H) + 1
-    each = -(-count // _MOST_BARS)
-    sums = [
-        sum(hours.get(first + int(S_PER_H) * (start + i), 0.0) for i in range(each)) for start in range(0, count, each)
-    ]
+    first = min(hour for hour, _ in run.hourly_it_energy_kwh)
     most = max(sums) or 1.0
     bars = "".join(
         f'<rect x="{_BAR_WIDTH * i}" y="{_BAR_HEIGHT * (1 - kwh / most):.1f}" width="{_BAR_WIDTH - 1}" '

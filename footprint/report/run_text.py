@@ -10,11 +10,11 @@ from rich.text import Text
 
 from footprint.report import quantities, run_tables
 from footprint.report.live_power import spark
-from footprint.report.run_wording import card, remarks, subtitle, title
+from footprint.report.run_wording import by_hours, card, remarks, subtitle, title
 from footprint.report.tables import Table
 from footprint.report.terminal import aside, grid, heading, render
 from footprint.report.wording import plain
-from footprint.units import S_PER_H, show
+from footprint.units import show
 from footprint.values import Run
 
 WIDE_COLUMNS = 110
@@ -22,8 +22,7 @@ MOST_ROWS = 16
 MOST_DEVICES = 8
 MOST_GAPS = 6
 MOST_ASSUMPTIONS = 8
-_MOST_HOURS = 48
-_LEAST_HOURS = 3
+_MOST_BARS, _LEAST_BARS = 60, 3
 _STYLES = {"finished": "bold green", "running": "green", "failed": "bold red"}
 
 
@@ -56,17 +55,12 @@ def _about(run: Run) -> str:
 
 def _by_hour(run: Run, columns: int) -> list[RenderableType]:
     """How the hours differed."""
-    hours = dict(run.hourly_it_energy_kwh)
-    if len(hours) < _LEAST_HOURS:
+    each, sums = by_hours(run, min(_MOST_BARS, columns // 2))
+    if len(sums) < _LEAST_BARS:
         return []
-    first, last = min(hours), max(hours)
-    whole = [hours.get(first + int(S_PER_H) * i, 0.0) for i in range(round((last - first) / S_PER_H) + 1)]
-    shown = whole[-min(_MOST_HOURS, columns // 2) :]
-    most = f"at most {show('it_energy_kwh', max(whole))} in an hour"
-    told = "" if len(shown) == len(whole) else f", the last {len(shown)} of {len(whole)} hours"
-    return [
-        Text.assemble(("By hour: ", "dim"), (spark(shown, max(shown), len(shown)), "cyan"), (f" {most}{told}", "dim"))
-    ]
+    told = f" at most {show('it_energy_kwh', max(sums))} in {'an hour' if each == 1 else f'{each} h'}"
+    label = "By hour: " if each == 1 else f"Every {each} h: "
+    return [Text.assemble((label, "dim"), (spark(sums, max(sums), len(sums)), "cyan"), (told, "dim"))]
 
 
 def _part(table: Table, cut: str | None = None, head: str = "", most: int = MOST_ROWS) -> list[RenderableType]:

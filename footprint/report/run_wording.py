@@ -66,6 +66,18 @@ def lasted(run: Run) -> Range:
     return Range.exactly(max(0.0, run.ended_utc_s - run.started_utc_s) / S_PER_H)
 
 
+def by_hours(run: Run, most: int) -> tuple[int, list[float]]:
+    """IT energy, kWh, of every hour from the first on; of every so many hours where there are more than `most`."""
+    hours = dict(run.hourly_it_energy_kwh)
+    if not hours:
+        return 1, []
+    first, hour_s = min(hours), int(S_PER_H)
+    count = (max(hours) - first) // hour_s + 1
+    each = -(-count // most)
+    starts = range(first, first + count * hour_s, each * hour_s)
+    return each, [math.fsum(hours.get(start + i * hour_s, 0.0) for i in range(each)) for start in starts]
+
+
 def measured_share(run: Run) -> float | None:
     """Of the IT energy, what sensors read; the rest is modelled or assumed. None where there are no meters."""
     whole = math.fsum(one.it_energy_kwh.mid for one in run.meters)
@@ -123,6 +135,11 @@ def _elsewhere(run: Run) -> Iterator[str]:
             ", ..." if len(same) > _MOST_DEVICES else ""
         )
         yield f"counted by run {plain(other)} already, so in no total twice: {names}"
+
+
+def label(text: str) -> str:
+    """A name for machines: one line that begins with what counts, so that a formula is seen and quoted."""
+    return plain(text).strip()
 
 
 def whose(one: MeterUsage) -> str:
