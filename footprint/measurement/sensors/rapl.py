@@ -218,7 +218,7 @@ class RaplSensor:
         )
 
     def _drop_mirrors(self) -> dict[str, list[str]]:
-        """Counters that show another's energy, found by reading one between two readings of the other."""
+        """Packages that show another's energy, found by reading one between two readings of the other."""
         mirrors: dict[str, list[str]] = {}
         kept: list[_Zone] = []
         for zone in self._zones:
@@ -232,13 +232,13 @@ class RaplSensor:
         return mirrors
 
     def _are_one(self, one: _Zone, other: _Zone) -> bool:
-        if one.component != other.component:
+        if one.component != "cpu" or other.component != "cpu":
             return False
         try:
             before, between, after = (self._energy_j(zone) for zone in (one, other, one))
         except (OSError, ValueError):
             return False
-        slack_j = 2 * UPDATE_S * MOST_W
+        slack_j = UPDATE_S * (one.limit_w or MOST_W)
         return between > 0 and before - slack_j <= between <= after + slack_j
 
     def read(self) -> Sequence[Sample]:
