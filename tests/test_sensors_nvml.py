@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from emulator import Constant, Emulator, Square, uuid_of
 
-from footprint.errors import SensorLost, SensorUnavailable
+from footprint.errors import SensorLost, SensorUnavailable, UnknownName
 from footprint.measurement.sensors import detect
 from footprint.measurement.sensors.nvml import NvmlSensor
 from footprint.measurement.sensors.nvml_driver import Driver, number
@@ -635,6 +635,19 @@ def test_the_sensors_of_a_host_are_found_and_told(opened: Opened) -> None:
     assert [(f.sensor, f.is_available) for f in findings] == [("nvml", True), ("amdsmi", False)]
     assert len(sensors[0].open()) == 2
     sensors[0].close()
+
+
+def test_where_whole_modules_are_read_the_hosts_own_parts_are_not_read_again(opened: Opened) -> None:
+    opened(preset="gh200", is_open=False)
+    sensors, findings = detect({}, time.monotonic, wanted=("nvml", "rapl", "cpu-load", "ram-size"))
+    assert [sensor.name for sensor in sensors] == ["nvml"]
+    assert {f.sensor for f in findings if "part of the modules" in f.told} == {"rapl", "cpu-load", "ram-size"}
+    sensors[0].close()
+
+
+def test_a_sensor_that_nobody_knows_is_refused() -> None:
+    with pytest.raises(UnknownName, match="did you mean nvml"):
+        detect({}, time.monotonic, wanted=("nvm",))
 
 
 # whose work it is

@@ -57,6 +57,9 @@ SENSORS: dict[str, Factory] = {
 STANDS_IN_FOR = {"cpu-load": "rapl"}
 """A model that is asked only where the sensor of the same thing cannot be read."""
 
+OF_THE_HOST = frozenset(("rapl", "cpu-load", "ram-size"))
+"""Not asked where an accelerator's sensor reads whole modules, with processor and memory in them."""
+
 
 def own_pids() -> tuple[int, ...]:
     """This process; its children count with it."""
@@ -87,6 +90,9 @@ def detect(
     findings: list[Finding] = []
     for name, make in SENSORS.items():
         if (wanted is not None and name not in wanted) or STANDS_IN_FOR.get(name) in {s.name for s in readable}:
+            continue
+        if name in OF_THE_HOST and any(getattr(one, "has_host_inside", False) for one in readable):
+            findings.append(Finding(name, False, "not needed: it is part of the modules that are read"))
             continue
         sensor = make(environment, clock, pids)
         finding = sensor.available()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from footprint.values import Finding, Meter, Sample
@@ -12,7 +12,7 @@ __all__ = ["Clock", "Pids", "Sensor"]
 Clock = Callable[[], float]
 """Seconds of the host's monotonic clock: `time.monotonic`, or a test's own."""
 
-Pids = Callable[[], Collection[int]]
+Pids = Callable[[], Iterable[int]]
 """The processes that are mine at this moment; their children count with them."""
 
 

@@ -51,7 +51,7 @@ class _Device:
         self.utilization: float | None = None
         self.utilization_due_s = self.processes_due_s = -1.0
         self.attributed: float | None = None
-        self.shares: ProcessShares | None = ProcessShares(pids) if len(meters) == 1 else None
+        self.shares: ProcessShares | None = ProcessShares(pids) if meters[0].id == uuid else None  # no instance
         self.last_at_s = -1.0
         self.failures = 0
         self.retry_s: float | None = None  # not None: lost, until then
@@ -129,6 +129,11 @@ class NvmlSensor:
             raise
         self._is_open = True
         return self._meters
+
+    @property
+    def has_host_inside(self) -> bool:
+        """Whether whole modules are read, processor and memory of the host among them."""
+        return any(meter.scope == "module" for meter in self._meters)
 
     def _find(self) -> None:
         present, self._driver_notes = self._driver.present()
