@@ -18,8 +18,9 @@ from footprint.errors import SensorLost, SensorUnavailable
 from footprint.measurement.metering import HostIntegral, Limits
 from footprint.measurement.sensors import SENSORS, cgroups, detect, host, ratings
 from footprint.measurement.sensors.cpu import CpuLoadSensor
+from footprint.measurement.sensors.powercap import POWERCAP_VARIABLE, measures_memory
 from footprint.measurement.sensors.ram import RamSensor
-from footprint.measurement.sensors.rapl import POWERCAP_VARIABLE, RaplSensor, measures_memory
+from footprint.measurement.sensors.rapl import RaplSensor
 from footprint.values import Meter, Sample
 
 CATALOG = open_catalog()

@@ -39,8 +39,8 @@ def _cpu_load(environment: Mapping[str, str], clock: Clock, pids: Pids) -> Senso
 
 
 def _ram_size(environment: Mapping[str, str], clock: Clock, pids: Pids) -> Sensor:
+    from footprint.measurement.sensors.powercap import measures_memory
     from footprint.measurement.sensors.ram import RamSensor
-    from footprint.measurement.sensors.rapl import measures_memory
 
     return RamSensor(environment, clock, is_measured=measures_memory(environment))
 

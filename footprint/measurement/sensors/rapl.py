@@ -1,82 +1,34 @@
 """RAPL: the energy counters of processor packages and their memory, as Linux's powercap shows them, AMD's too.
 
-Zones contain each other (psys holds packages, a package holds cores and uncore) and are shown more than once (by
-MSR and by MMIO; on parts of several dies by each die), so packages and memory alone are summed, each counter once.
+`powercap` finds them; here each is counted once, also where every die of a package mirrors its counter.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from footprint.errors import SensorLost, SensorUnavailable
-from footprint.measurement.sensors import cgroups, host
+from footprint.measurement.sensors import cgroups, host, powercap
 from footprint.measurement.sensors.base import Clock
-from footprint.units import J_PER_UJ, W_PER_UW
+from footprint.measurement.sensors.powercap import MOST_W, POWERCAP_VARIABLE, Opener, Zone
+from footprint.units import J_PER_UJ
 from footprint.values import Finding, Meter, Range, Sample
 
 if TYPE_CHECKING:
     from footprint.catalog import Catalog
 
-__all__ = ["POWERCAP_VARIABLE", "RaplSensor", "measures_memory"]
-
-Opener = Callable[[Path], int]
-
-POWERCAP_VARIABLE = "FOOTPRINT_POWERCAP"
-PLACES = (Path("/sys/class/powercap"), Path("/zeus_sys/class/powercap"))
-"""Where the counters are looked for: the kernel's place, and where containers for zeus mount it."""
+__all__ = ["RaplSensor"]
 
 UPDATE_S = 0.001
 """The counters move about once a millisecond."""
-MOST_W = 1000.0
-"""No package and no host's memory comes near: a limit above it means "none", a counter that moves faster was reset."""
 BURST_RATIO = 2.0
 """Over the largest limit, for a while: generous, for a counter wrongly taken for reset would lose energy."""
 READS_A_WRAP = 2
-_CONSTRAINTS = 4
-_DEPTH = 4
-_NUMBER_BYTES = 32
-_ZONE = re.compile(r"(?P<type>.*rapl[^:]*)(?P<index>(?::\d+)+)")
-_COPY = "mmio"
-
-
-@dataclass(frozen=True, slots=True)
-class _Zone:
-    """One counter that counts: a package, or the memory of one."""
-
-    meter: str
-    component: str
-    name: str
-    folder: Path
-    range_j: float | None
-    limit_w: float | None
-
-    @property
-    def counter(self) -> Path:
-        return self.folder / "energy_uj"
-
-
-def _open_to_read(path: Path) -> int:
-    return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-
-
-def places(environment: Mapping[str, str]) -> tuple[Path, ...]:
-    """Folders that may hold the counters, the named one alone where one is named."""
-    named = environment.get(POWERCAP_VARIABLE)
-    return (Path(named),) if named else PLACES
-
-
-def measures_memory(environment: Mapping[str, str], root: Path | None = None, opener: Opener = _open_to_read) -> bool:
-    """Whether the memory's counters can be read here, so that no model of it is needed."""
-    zones = _zones(root, environment)
-    readable = {zone.component for zone in zones if _why_not(zone, opener) is None}
-    return readable == {"cpu", "ram"}
 
 
 class RaplSensor:
@@ -102,23 +54,23 @@ class RaplSensor:
         root: Path | None = None,
         proc: Path = host.PROC,
         sys: Path = host.SYS,
-        opener: Opener = _open_to_read,
+        opener: Opener = powercap.open_to_read,
         catalog: Catalog | None = None,
     ) -> None:
         self.period_s: float | None = None
         self._environment, self._clock, self._root, self._proc, self._sys = environment, clock, root, proc, sys
         self._opener, self._catalog = opener, catalog
-        self._zones: list[_Zone] = []
+        self._zones: list[Zone] = []
         self._files: dict[str, int] = {}
         self._lost: dict[str, str] = {}
 
     def available(self) -> Finding:
         """The counters that can be read, or the line that lets them be read."""
-        zones = _zones(self._root, self._environment)
+        zones = powercap.zones(self._root, self._environment)
         if not any(zone.component == "cpu" for zone in zones):
             told, fix = self._absence()
             return Finding(self.name, False, told, fix)
-        refused = {zone.meter: why for zone in zones if (why := _why_not(zone, self._opener)) is not None}
+        refused = {zone.meter: why for zone in zones if (why := powercap.why_not(zone, self._opener)) is not None}
         read = [zone.meter for zone in zones if zone.meter not in refused]
         if not any(zone.component == "cpu" and zone.meter in read for zone in zones):
             meter, error = next(iter(refused.items()))
@@ -153,7 +105,7 @@ class RaplSensor:
         return f"sudo chmod a+r {self._where()}/*rapl*:*/energy_uj"
 
     def _where(self) -> Path:
-        return self._root or places(self._environment)[0]
+        return self._root or powercap.places(self._environment)[0]
 
     def open(self) -> tuple[Meter, ...]:
         """One meter a counter, mirrored ones once.
@@ -167,7 +119,7 @@ class RaplSensor:
         finding = self.available()
         if not finding.is_available:
             raise SensorUnavailable(self.name, finding.told, finding.fix)
-        for zone in _zones(self._root, self._environment):
+        for zone in powercap.zones(self._root, self._environment):
             try:
                 self._files[zone.meter] = self._opener(zone.counter)
             except OSError:
@@ -220,7 +172,7 @@ class RaplSensor:
     def _drop_mirrors(self) -> dict[str, list[str]]:
         """Packages that show another's energy, found by reading one between two readings of the other."""
         mirrors: dict[str, list[str]] = {}
-        kept: list[_Zone] = []
+        kept: list[Zone] = []
         for zone in self._zones:
             twin = next((other for other in kept if self._are_one(other, zone)), None)
             if twin is None:
@@ -231,7 +183,7 @@ class RaplSensor:
         self._zones = kept
         return mirrors
 
-    def _are_one(self, one: _Zone, other: _Zone) -> bool:
+    def _are_one(self, one: Zone, other: Zone) -> bool:
         if one.component != "cpu" or other.component != "cpu":
             return False
         try:
@@ -273,10 +225,10 @@ class RaplSensor:
         """The same: there is nothing but counters."""
         return self.read()
 
-    def _energy_j(self, zone: _Zone) -> float:
-        return int(os.pread(self._files[zone.meter], _NUMBER_BYTES, 0)) * J_PER_UJ
+    def _energy_j(self, zone: Zone) -> float:
+        return int(os.pread(self._files[zone.meter], powercap.NUMBER_BYTES, 0)) * J_PER_UJ
 
-    def _reopen(self, zone: _Zone) -> bool:
+    def _reopen(self, zone: Zone) -> bool:
         try:
             opened = self._opener(zone.counter)
         except OSError:
@@ -309,77 +261,7 @@ def _note(mirrors: Sequence[str], share: float) -> str:
     return "; ".join(told)
 
 
-def _why_not(zone: _Zone, opener: Opener) -> OSError | None:
-    """What stands against reading a counter."""
-    try:
-        file = opener(zone.counter)
-    except OSError as error:
-        return error
-    try:
-        os.pread(file, _NUMBER_BYTES, 0)
-    except OSError as error:
-        return error
-    finally:
-        os.close(file)
-    return None
-
-
-def _zones(root: Path | None, environment: Mapping[str, str]) -> list[_Zone]:
-    """Packages, then their memory, from the first folder that has any; copies by MMIO only where there is no other."""
-    for place in (root,) if root is not None else places(environment):
-        folders = sorted(_folders(place, _DEPTH), key=lambda folder: (_COPY in folder.name, _order(folder.name)))
-        names = {folder.name: host.text_of(folder / "name") or "" for folder in folders}
-        found: dict[str, _Zone] = {}
-        for folder in folders:
-            zone = _zone(folder, names)
-            if zone is not None:
-                found.setdefault(zone.meter, zone)
-        if found:
-            return sorted(found.values(), key=lambda zone: zone.component)
-    return []
-
-
-def _folders(folder: Path, depth: int) -> Iterator[Path]:
-    """Folders of zones, whether shown flat, as links, or nested."""
-    seen: set[str] = set()
-    try:
-        inside = sorted(path for path in folder.iterdir() if "rapl" in path.name)
-    except OSError:
-        return
-    for path in inside:
-        for deeper in (path, *(_folders(path, depth - 1) if depth else ())):
-            if _ZONE.fullmatch(deeper.name) and deeper.name not in seen:
-                seen.add(deeper.name)
-                yield deeper
-
-
-def _order(name: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in name.split(":")[1:])
-
-
-def _zone(folder: Path, names: Mapping[str, str]) -> _Zone | None:
-    """A zone that counts, None for one that lies inside or around others."""
-    name = names[folder.name]
-    parent = names.get(folder.name.rpartition(":")[0], "")
-    if name.startswith("package"):
-        meter, component = name, "cpu"
-    elif name == "dram":
-        meter, component = f"dram{parent.removeprefix('package')}", "ram"
-        meter = meter if parent.startswith("package") else f"dram-{folder.name.rpartition(':')[2]}"
-    else:
-        return None
-    range_uj = host.text_of(folder / "max_energy_range_uj") or ""
-    return _Zone(
-        meter=meter,
-        component=component,
-        name=name,
-        folder=folder,
-        range_j=int(range_uj) * J_PER_UJ if range_uj.isdecimal() and int(range_uj) else None,
-        limit_w=_limit_w(folder),
-    )
-
-
-def _most_w(zone: _Zone, processor: host.Processor, catalog: Catalog) -> float:
+def _most_w(zone: Zone, processor: host.Processor, catalog: Catalog) -> float:
     """What a counter cannot exceed: limits of memory are often wrong, AMD shows none and has its rating."""
     if zone.component == "ram":
         return MOST_W
@@ -387,14 +269,3 @@ def _most_w(zone: _Zone, processor: host.Processor, catalog: Catalog) -> float:
 
     rated_w = zone.limit_w or ratings.rating(processor.name, processor.identity, processor.threads_count, catalog).tdp_w
     return min(rated_w * BURST_RATIO, MOST_W)
-
-
-def _limit_w(folder: Path) -> float | None:
-    """The largest of a zone's limits of power, those aside that mean "none"."""
-    limits = []
-    for i in range(_CONSTRAINTS):
-        for kind in ("max_power_uw", "power_limit_uw"):
-            text = host.text_of(folder / f"constraint_{i}_{kind}") or ""
-            watts = int(text) * W_PER_UW if text.isdecimal() else 0.0
-            limits += [watts] if 0 < watts <= MOST_W else []
-    return max(limits, default=None)
