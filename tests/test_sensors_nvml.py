@@ -357,6 +357,23 @@ def test_a_device_that_shows_nothing_is_told_beside_those_that_are_read(opened: 
     assert "not supported" in sensor.lost()[0][1]
 
 
+def test_a_question_that_the_driver_is_too_old_for_has_no_answer() -> None:
+    class Mismatch(Exception):
+        pass
+
+    def refuse(*_: object) -> object:
+        raise Mismatch
+
+    driver = Driver({})
+    driver._nvml = types.SimpleNamespace(
+        NVMLError=KeyError, NVMLLibraryMismatchError=Mismatch, nvmlDeviceGetComputeRunningProcesses=refuse,
+        nvmlSystemGetDriverVersion=lambda: b"470.42",
+    )  # fmt: skip
+    assert driver.processes(1) is None
+    assert driver.loads(1, 0) is None  # a package without the function
+    assert driver.version == "470.42"
+
+
 # which devices
 
 

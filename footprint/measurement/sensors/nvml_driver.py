@@ -248,10 +248,12 @@ class Driver:
         function = getattr(self._nvml, name, None)
         if function is None:
             return None
+        refusals = (self._nvml.NVMLError, getattr(self._nvml, "NVMLLibraryMismatchError", self._nvml.NVMLError))
         try:
-            return function(*arguments)
-        except self._nvml.NVMLError:
+            found = function(*arguments)
+        except (*refusals, ValueError):  # a driver older than the package; words that are no text
             return None
+        return found.decode(errors="replace") if isinstance(found, bytes) else found
 
     def present(self) -> tuple[list[Present], list[str]]:
         """Devices that this process may see, and notes of those that do not answer.
@@ -270,6 +272,7 @@ class Driver:
             try:
                 handle = self._nvml.nvmlDeviceGetHandleByIndex(index)
                 uuid = self._nvml.nvmlDeviceGetUUID(handle)
+                uuid = uuid.decode() if isinstance(uuid, bytes) else str(uuid)
             except self._nvml.NVMLError as error:
                 if error.value != NO_PERMISSION:  # another job's: CUDA does not number it either
                     notes.append(f"device {index} cannot be read: {told(error.value)}")
@@ -349,8 +352,11 @@ class Driver:
 
     def processes(self, handle: int) -> list[int] | None:
         """Those that compute on a device; None where it does not say."""
-        found = self.ask("nvmlDeviceGetComputeRunningProcesses", ctypes.c_void_p(handle))
-        return None if found is None else [int(process.pid) for process in found]
+        for version in ("", "_v2"):  # drivers before 510 have the second alone
+            found = self.ask(f"nvmlDeviceGetComputeRunningProcesses{version}", ctypes.c_void_p(handle))
+            if found is not None:
+                return [int(process.pid) for process in found]
+        return None
 
     def loads(self, handle: int, since_us: int) -> list[tuple[int, float, int]] | None:
         """(process, load of the multiprocessors, time) of the samples since a time; None where it does not say."""
