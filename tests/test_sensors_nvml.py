@@ -568,6 +568,19 @@ def test_a_finding_says_what_is_seen(opened: Opened) -> None:
 
 
 @pytest.mark.parametrize(
+    ("presets", "told"),
+    [
+        (["p100"], "1 x Tesla P100-SXM2-16GB: power, integrated"),
+        (["h100", "p100"], "2 x NVIDIA H100 80GB HBM3, Tesla P100-SXM2-16GB: energy counter on 1, power on the rest"),
+        (["h100", "vgpu"], "1 x NVIDIA H100 80GB HBM3: energy counter"),
+    ],
+)
+def test_a_finding_tells_counters_from_power(opened: Opened, presets: list[str], told: str) -> None:
+    _, sensor = opened(is_open=False, gpus=len(presets), preset=presets)
+    assert sensor.available().told == told
+
+
+@pytest.mark.parametrize(
     ("error", "told", "fix"),
     [
         ("driver not loaded", "the NVIDIA driver is not loaded", "sudo modprobe nvidia"),

@@ -103,7 +103,8 @@ class NvmlSensor:
             return Finding(self.name, False, error.told, error.fix)
         counted = sum(meter.has_counter for meter in meters)
         names = sorted({meter.name for meter in meters})
-        how = "energy counter" if counted == len(meters) else f"energy counter on {counted}, power on the rest"
+        how = "energy counter" if counted == len(meters) else "power, integrated"
+        how = f"energy counter on {counted}, power on the rest" if 0 < counted < len(meters) else how
         by = f", by {self._selection.decided_by}" if self._selection.decided_by else ""
         notes = "".join(f"; {note}" for note in (*self._selection.notes, *self._driver_notes))
         warning, fix = self._driver.warning
