@@ -110,6 +110,16 @@ DECIMALS = {
     ("estimation/power_calibration.py", "0.98"): "named: no load above can be told from the maximum",
     ("measurement/sensors/cpu.py", "0.0001"): "named: a slower read of the load gives way to a cheaper one",
     ("measurement/sensors/rapl.py", "0.001"): "named: how often the counters move",
+    (
+        "measurement/tracker/recorder.py",
+        "0.004",
+    ): "named: a timing of the tracker's own, METHODOLOGY says what it costs",
+    (
+        "measurement/tracker/recorder.py",
+        "0.035",
+    ): "named: a timing of the tracker's own, METHODOLOGY says what it costs",
+    ("measurement/tracker/words.py", "0.05"): "named: the shortest interval between readings",
+    ("measurement/tracker/forecasting.py", "0.01"): "named: below it a forecast says nothing of a budget",
     ("report/wording.py", "0.01"): "named: below it a share is next to nothing",
     ("report/layout.py", "0.01"): "named: below it a share of a step is next to nothing",
     ("throughput/whole_run.py", "0.05"): "the percentiles that a Range holds, and a named floor of residuals",

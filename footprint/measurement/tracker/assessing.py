@@ -77,7 +77,8 @@ def with_rest_of_nodes(
         devices = [m for m in own if m.meter.component == "accelerator"]
         device = device_of(devices[0].meter, catalog)[0] if devices else None
         count = round(sum(m.meter.share for m in devices)) or (1 if devices else 0)
-        rest_w, loss_share, told = rest_of_node(device, count, catalog)
+        host_share = min((m.meter.share for m in own if m.meter.component == "cpu"), default=1.0)
+        rest_w, loss_share, told = rest_of_node(device, count, catalog, host_share)
         duration_s = max(m.duration_s for m in own)
         metered = total(m.it_energy_kwh for m in own)
         ends = [

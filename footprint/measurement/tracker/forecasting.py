@@ -13,7 +13,7 @@ __all__ = ["forecast", "over_budget"]
 PARTS = 4
 """Pieces of the run so far whose pace is compared: their spread is the forecast's."""
 
-LEAST_SHARE = 1 / 100
+LEAST_SHARE = 0.01
 """Below it a forecast says nothing about a budget."""
 
 Mark = tuple[float, float, float]

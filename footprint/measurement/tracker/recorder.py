@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import atexit
 import os
+import platform
 import re
 import secrets
 import signal
-import socket
 import sys
 import threading
 import time
@@ -170,7 +170,7 @@ class Recorder:
         now_s = self.options.clock()
         self.run.started_s = self._taken_s = now_s
         self._header = Header(
-            run=self.run_id, name=self.words.name, host=socket.gethostname(), boot=boot_id(), pid=self._pid,
+            run=self.run_id, name=self.words.name, host=platform.node(), boot=boot_id(), pid=self._pid,
             restart_count=self._launch.restart_count, rank=self._launch.rank, started_utc_s=time.time(),
             started_s=now_s, interval_s=self.words.interval_s, meters=meters, project=self.words.project,
             tags=self.words.tags, words=self.words.plain(),
@@ -347,7 +347,7 @@ def _run_id(words: TrackWords, options: Options, launch: Launch) -> str:
     if launch.job:
         return _safe(f"{words.name}-{launch.job}")
     if launch.shares_parent:
-        return _safe(f"{words.name}-{socket.gethostname()}-{os.getppid()}-{_started(os.getppid())}")
+        return _safe(f"{words.name}-{platform.node()}-{os.getppid()}-{_started(os.getppid())}")
     moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     return _safe(f"{words.name}-{moment}-{secrets.token_hex(3)}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import os
-import socket
+import platform
 import time
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -176,7 +176,7 @@ def _status(journals: Sequence[Journal], ends: Mapping[int, str]) -> str:
 
 def _still_writes(one: Journal) -> bool:
     header = one.header
-    if header.host == socket.gethostname() and header.boot == boot_id():
+    if header.host == platform.node() and header.boot == boot_id():
         try:
             os.kill(header.pid, 0)
         except ProcessLookupError:

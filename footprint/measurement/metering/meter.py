@@ -8,13 +8,13 @@ from what cannot be otherwise: energy never falls, and power stays between idle 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from footprint.units import J_PER_KWH, S_PER_H
 from footprint.values import Gap, Meter, MeterUsage, Range, Sample
 
-__all__ = ["HostIntegral", "Limits", "MeterIntegral"]
+__all__ = ["Limits", "MeterIntegral"]
 
 MOST_GAPS = 100
 """Further ones are added to the last: memory stays bounded however broken a sensor is."""
@@ -180,7 +180,7 @@ class MeterIntegral:
 
     def _sort(self, joules: float, last: Sample, sample: Sample) -> None:
         """Stalled, attributed and hourly parts."""
-        if sample.utilization is not None:
+        if sample.utilization is not None and self.meter.component == "accelerator":
             is_stalled = sample.utilization < self.limits.stalled_utilization
             self._stalled_j = (self._stalled_j or 0.0) + (joules if is_stalled else 0.0)
         if sample.attributed_share is not None:
@@ -340,59 +340,6 @@ class MeterIntegral:
         yield from self.gaps
         for start, end, reason in self._silences(started_s, ended_s):
             yield Gap(start + self.utc_offset_s, end + self.utc_offset_s, reason)
-
-
-@dataclass(slots=True)
-class HostIntegral:
-    """All meters of a host over one segment, and the curve of their sum that windows are read from."""
-
-    meters: Sequence[Meter]
-    interval_s: float
-    limits: Limits
-    utc_offset_s: float
-    by_meter: dict[str, MeterIntegral] = field(default_factory=dict)
-    curve: list[tuple[float, float]] = field(default_factory=list)  # (seconds, joules so far)
-    keeps_curve: bool = False
-    _total_j: float = 0.0
-
-    def __post_init__(self) -> None:
-        for meter in self.meters:
-            self.add(meter)
-
-    def add(self, meter: Meter) -> None:
-        """A meter that was not there from the start; one that is there already stays as it is."""
-        if meter.id not in self.by_meter:
-            self.by_meter[meter.id] = MeterIntegral(meter, self.interval_s, self.limits, self.utc_offset_s)
-
-    def push(self, at_s: float, samples: Sequence[Sample], is_edge: bool = False) -> float:
-        """Take one reading of the host; returns the joules since the last one."""
-        if is_edge:
-            for sample in samples:
-                self.by_meter[sample.meter].push_edge(sample)
-            return 0.0
-        joules = 0.0
-        for sample in samples:
-            joules += self.by_meter[sample.meter].push(sample)
-        self._total_j += joules
-        if self.keeps_curve and samples:
-            self.curve.append((at_s, self._total_j))
-        return joules
-
-    def live_j(self) -> float:
-        """Joules so far, edges left as they are."""
-        return sum(one.live_j() for one in self.by_meter.values())
-
-    def usages(self, host: str, started_s: float, ended_s: float) -> tuple[MeterUsage, ...]:
-        """What each meter's samples add up to."""
-        return tuple(one.usage(host, started_s, ended_s) for one in self.by_meter.values())
-
-    def hourly_j(self) -> Mapping[int, float]:
-        """Joules by the hour of UTC in which they were drawn."""
-        total: dict[int, float] = {}
-        for one in self.by_meter.values():
-            for hour, joules in one.hourly_j.items():
-                total[hour] = total.get(hour, 0.0) + joules
-        return total
 
 
 def _hours(started_s: float, ended_s: float) -> Iterator[tuple[int, float]]:
