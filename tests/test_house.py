@@ -73,13 +73,20 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "plotly": ("report.charts",),
     "rich": ("report", "cli"),
     "typer": ("cli",),
-    "yaml": ("estimation.words",),
+    "yaml": ("estimation.words", "integrations.model_card"),
     "psutil": ("measurement.sensors.cpu",),
     "sqlalchemy": ("store",),
     "pynvml": ("measurement.sensors.nvml_driver",),
     "amdsmi": ("measurement.sensors.amd",),
+    "transformers": ("integrations.transformers",),
+    "huggingface_hub": ("integrations.model_card",),
+    "lightning": ("integrations.lightning",),
+    "pytorch_lightning": ("integrations.lightning",),
+    "keras": ("integrations.keras",),
+    "accelerate": ("integrations.accelerate",),
+    "codecarbon": ("integrations.codecarbon",),  # its handler's base class, when a user of codecarbon asks for it
 }
-"""Every other package is allowed nowhere: codecarbon is found by path and never imported (importing it would start
+"""Every other package is allowed nowhere: codecarbon's tables are found by path (importing it would start
 NVML), and what a future room needs is added with the room."""
 THIRD_PARTY_TYPES = {"pandas": ("report.result", "estimation.doors")}
 """Named in a signature alone, under TYPE_CHECKING."""
