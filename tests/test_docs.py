@@ -84,12 +84,12 @@ def test_readme_and_explain_tell_the_two_pairs_apart() -> None:
 
 def test_methodology_holds_every_equation() -> None:
     from footprint.derivation import description
-    from footprint.formulas import compute, cost, energy, impact, memory
+    from footprint.formulas import compute, cost, energy, impact, memory, node
 
     text = (ROOT / "METHODOLOGY.md").read_text(encoding="utf-8")
     formulas = [
         function
-        for module in (compute, cost, energy, impact, memory)
+        for module in (compute, cost, energy, impact, memory, node)
         for function in vars(module).values()
         if getattr(function, "__module__", "") == module.__name__
     ]
