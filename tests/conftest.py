@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from emulator import Emulator, build, compiler
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_home(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Runs, ledger and claims of the tests are theirs alone."""
+    home = tmp_path_factory.mktemp("home")
+    os.environ["FOOTPRINT_HOME"] = str(home)
+    os.environ["FOOTPRINT_CLAIMS"] = str(home / "claims")
+    for name in ("FOOTPRINT_FOLDER", "FOOTPRINT_RUN_ID", "FOOTPRINT_STORE", "FOOTPRINT_DATA"):
+        os.environ.pop(name, None)
 
 
 @pytest.fixture(scope="session")

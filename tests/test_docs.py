@@ -43,7 +43,7 @@ def test_readme_command_works_as_written(command: str) -> None:
     expected = 1 if command.endswith("# fails") else 0
     assert done.returncode == expected, done.stderr
     assert "Traceback" not in done.stderr
-    assert (done.stderr if expected else done.stdout).strip()
+    assert (done.stderr if expected else done.stdout + done.stderr).strip()
 
 
 @pytest.mark.parametrize("code", blocks("python"))
