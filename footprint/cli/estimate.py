@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Annotated, Any
 
 import typer
@@ -20,6 +21,9 @@ def estimate(
     words: dict[str, Any],
     subject: Subject = None,
     sensitivity: Annotated[bool, typer.Option("--sensitivity", help="Show which inputs move the result.")] = False,
+    save: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Keep it under this name, to be compared with what is measured.")
+    ] = None,
     data: Data = None,
     format: OutFormat = None,
     out: Out = None,
@@ -33,6 +37,7 @@ def estimate(
       footprint estimate --config config.json --tokens 2T --accelerator a100-80gb --country FRA
       footprint estimate --accelerator-hours 39.3M --accelerator h100-sxm --country USA
       footprint estimate llama-3.1-405b --set pue=1.05 --set mfu=0.35:0.45 --out run.json
+      footprint estimate --params 7B --tokens 2B --accelerator h100-sxm --count 8 --save sft-7b
     """
     name = output.chosen(format, out)
     from footprint.estimation import doors
@@ -40,3 +45,9 @@ def estimate(
     result = doors.estimate(subject, data=data, sensitivity=sensitivity, **words)
     output.show(result, name, out)
     output.notes(result.notes)
+    if save is not None:
+        from footprint.store import open_ledger
+
+        with open_ledger() as ledger:
+            ledger.save_plan(result, save)
+        output.notes([f"kept as {save}: footprint track --plan {shlex.quote(save)} -- COMMAND compares with it"])

@@ -18,6 +18,7 @@ from footprint.cli.doctor import doctor
 from footprint.cli.estimate import estimate
 from footprint.cli.explain import explain
 from footprint.cli.imports import app as imports
+from footprint.cli.runs import app as runs
 from footprint.cli.track import track
 from footprint.cli.watch import watch
 from footprint.errors import FootprintError
@@ -62,6 +63,7 @@ app.command()(doctor)
 app.command(context_settings={"allow_interspersed_args": False})(track)
 app.command()(watch)
 app.add_typer(imports)
+app.add_typer(runs)
 
 
 def run(arguments: Sequence[str] | None = None) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from json import dumps
 
 from footprint import records
 from footprint.errors import UnknownName
@@ -22,6 +23,12 @@ def text(run: Run) -> str:
 def json(run: Run) -> str:
     """All fields, versioned."""
     return printable(records.to_json(run))
+
+
+def json_of_many(runs: Iterable[Run]) -> str:
+    """The same of several, under `runs`."""
+    found = {"schema_version": records.SCHEMA_VERSION, "runs": [records.to_plain(run) for run in runs]}
+    return printable(dumps(found, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def csv(run: Run) -> str:

@@ -9,6 +9,7 @@ from footprint.report.run_wording import label, percent, utc
 from footprint.report.tables import Cell, Table
 from footprint.report.wording import UNKNOWN, plain, show_range
 from footprint.store.entries import Entry, Total
+from footprint.units import show_number
 from footprint.values import Range
 
 NONE = "(none)"
@@ -16,11 +17,12 @@ _RANGED = (
     "it_energy_kwh", "facility_energy_kwh", "operational_location_kgco2e", "total_location_kgco2e", "electricity_usd",
 )  # fmt: skip
 _SHORT = len("2026-11-03T08:00")
+_LONGEST_HANDLE, _LONGEST_NAME = 24, 28
 
 
 def entries(found: Sequence[Entry], handles: Mapping[str, str], wide: bool) -> Table:
     """What readers see of each run: what to call it by, how it ended, when, how much."""
-    columns: tuple[str, ...] = ("run", "name", "status", "started", "facility energy", "CO2e total")
+    columns: tuple[str, ...] = ("run", "name", "status", "started", "facility\nenergy", "CO2e\ntotal")
     if wide:
         columns += ("electricity", "hours", "accelerators", "project", "tags")
     rows = tuple(_entry(one, handles.get(one.id, one.id), wide) for one in found)
@@ -29,11 +31,11 @@ def entries(found: Sequence[Entry], handles: Mapping[str, str], wide: bool) -> T
 
 def _entry(one: Entry, handle: str, wide: bool) -> tuple[Cell, ...]:
     row = (
-        plain(handle),
-        plain(one.name),
+        _cut(handle, _LONGEST_HANDLE),
+        _cut(one.name, _LONGEST_NAME) if wide else plain(one.name),
         plain(one.status),
         utc(one.started_utc_s)[:_SHORT] + "Z",
-        show_range("facility_energy_kwh", one.facility_energy_kwh, bounds=wide),
+        show_range("facility_energy_kwh", one.facility_energy_kwh, bounds=False),
         show_range("total_location_kgco2e", one.total_location_kgco2e, bounds=False),
     )
     if not wide:
@@ -42,15 +44,43 @@ def _entry(one: Entry, handle: str, wide: bool) -> tuple[Cell, ...]:
     return (
         *row,
         _bill(one.electricity_usd),
-        f"{one.accelerator_hours:,.4g}",
+        show_number(one.accelerator_hours),
         f"{count}{plain(one.accelerator)}",
-        plain(one.project),
+        _cut(one.project, _LONGEST_NAME),
         ", ".join(plain(tag) for tag in one.tags),
     )
 
 
+def _cut(text: str, most: int) -> str:
+    shown = plain(text)
+    return shown if len(shown) <= most else shown[: most - 1] + "…"
+
+
 def _bill(value: Range | None) -> str:
     return UNKNOWN if value is None else show_range("electricity_usd", value, bounds=False)
+
+
+def recovered(found: Sequence[Entry], handles: Mapping[str, str]) -> Table:
+    """Runs that were cut off, and what is known of them."""
+    columns = ("run", "name", "began", "last reading", "IT energy", "hours")
+    rows = tuple(
+        (
+            plain(handles.get(one.id, one.id)),
+            plain(one.name),
+            utc(one.started_utc_s),
+            utc(one.ended_utc_s),
+            show_range("it_energy_kwh", one.it_energy_kwh, bounds=False),
+            show_number(one.accelerator_hours),
+        )
+        for one in found
+    )
+    return Table(columns, rows, right=frozenset(columns[5:]))
+
+
+def called(one: Entry) -> str:
+    """A run in a sentence: its name, its id and what it drew."""
+    energy = show_range("facility_energy_kwh", one.facility_energy_kwh, bounds=False)
+    return f"{plain(one.name)} ({plain(one.id)}, {energy})"
 
 
 def totals(found: Sequence[Total], by: str | None, wide: bool) -> Table:
@@ -65,7 +95,7 @@ def totals(found: Sequence[Total], by: str | None, wide: bool) -> Table:
             percent(one.facility_energy_kwh.mid / whole) if whole and by not in (None, "tag") else "",
             show_range("total_location_kgco2e", one.total_location_kgco2e, bounds=wide),
             _bill(one.electricity_usd) + _unpriced(one),
-            f"{one.accelerator_hours:,.4g}",
+            show_number(one.accelerator_hours),
         )
         for one in found
     )
@@ -76,16 +106,16 @@ def _unpriced(one: Total) -> str:
     return f" ({one.priced_count} of {one.run_count})" if 0 < one.priced_count < one.run_count else ""
 
 
-def summary(whole: Sequence[Total]) -> str:
+def summary(whole: Sequence[Total], bounds: bool = True) -> str:
     """All runs that are listed, in one line; empty where there are none."""
     if not whole:
         return ""
     (one,) = whole
     told = [
         f"{one.run_count:,} run{'' if one.run_count == 1 else 's'}",
-        f"{one.accelerator_hours:,.4g} accelerator-hours",
-        show_range("facility_energy_kwh", one.facility_energy_kwh),
-        show_range("total_location_kgco2e", one.total_location_kgco2e),
+        f"{show_number(one.accelerator_hours)} accelerator-hours",
+        show_range("facility_energy_kwh", one.facility_energy_kwh, bounds),
+        show_range("total_location_kgco2e", one.total_location_kgco2e, bounds),
     ]
     if one.electricity_usd is not None:
         told.append(_bill(one.electricity_usd) + _unpriced(one))

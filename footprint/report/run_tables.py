@@ -190,7 +190,7 @@ def spent(run: Run) -> Table:
     def add(label: str, value: Range, told: str) -> None:
         rows.append((label, show_range("it_energy_kwh", value), percent(value.mid / whole) if whole else "", told))
 
-    if run.stalled_it_energy_kwh is not None:
+    if run.stalled_it_energy_kwh:
         add("Stalled", Range.exactly(run.stalled_it_energy_kwh), "accelerators near idle")
     if run.wasted_it_energy_kwh is not None:
         add("Done again", run.wasted_it_energy_kwh, "repeated by a later start")

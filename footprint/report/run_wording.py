@@ -30,9 +30,9 @@ def utc(seconds: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """'45 s', '12 min', '3 h 05 min', '2 d 4 h'."""
+    """'4.5 s', '12 min', '3 h 05 min', '2 d 4 h'."""
     if seconds < S_PER_MINUTE:
-        return f"{seconds:.0f} s"
+        return f"{seconds:.2g} s"
     hours, minutes = divmod(int(seconds // S_PER_MINUTE), int(S_PER_H // S_PER_MINUTE))
     days, rest = divmod(hours, int(H_PER_DAY))
     if days:

@@ -29,6 +29,7 @@ def catch_up(
     root: Path,
     read: Callable[[Path], Run],
     stamp: str,
+    again: bool,
     progress: Callable[[Sequence[Path]], Iterable[Path]],
 ) -> CaughtUp:
     """See `Ledger.catch_up`. Each run is a transaction of its own: what was read stays when a later one is cut off."""
@@ -42,7 +43,7 @@ def catch_up(
         row = known.get(str(folder))
         if problem:
             skipped.append((folder, problem))
-        elif row is None or row.signature != signature or row.status == _RUNNING:
+        elif again or row is None or row.signature != signature or row.status == _RUNNING:
             signatures[folder] = signature
         elif row.problem:
             skipped.append((folder, row.problem))

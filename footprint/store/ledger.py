@@ -127,20 +127,27 @@ class Ledger:
         with reading(self._engine) as connection:
             return tuple(Path(folder) for folder in connection.execute(query).scalars())
 
+    def ids_of(self, folder: Path) -> tuple[str, ...]:
+        """The run that was read in a folder."""
+        query = select(JOURNALS.c.run_id).where(JOURNALS.c.folder == str(folder.absolute()))
+        with reading(self._engine) as connection:
+            return tuple(one for one in connection.execute(query).scalars() if one)
+
     def catch_up(
         self,
         root: Path,
         read: Callable[[Path], Run],
         *,
         stamp: str = "",
+        again: bool = False,
         progress: Callable[[Sequence[Path]], Iterable[Path]] = tuple,
     ) -> CaughtUp:
-        """Read the run folders below `root` that are new or changed, or were read with another `stamp`.
+        """Read the run folders below `root` that are new or changed or were read with another `stamp`; `again`: all.
 
         A folder that cannot be read is told of and passed over. `progress` is given the folders to be read and
         hands them on.
         """
-        return catching_up.catch_up(self._engine, root, read, stamp, progress)
+        return catching_up.catch_up(self._engine, root, read, stamp, again, progress)
 
     def _find(self, connection: Connection, word: str, kinds: Sequence[str]) -> Entry:
         told = rows.storable(word)

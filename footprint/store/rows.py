@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +16,7 @@ from footprint.store.schema import RANGED, three
 from footprint.values import Footprint, MeterUsage, Range, Run
 
 _LONGEST_NAME = 200
+_LONGEST_SLUG, _DIGITS = 60, 6
 
 Row = dict[str, Any]
 
@@ -127,7 +129,8 @@ def month_of(utc_s: float) -> str:
 
 def plan_id(name: str) -> str:
     """One id a name: a plan that is saved again replaces the one before."""
-    return "plan-" + hashlib.sha256(name.encode("utf-8", "backslashreplace")).hexdigest()[:12]
+    digest = hashlib.sha256(name.encode("utf-8", "backslashreplace")).hexdigest()
+    return f"plan-{re.sub(r'[^A-Za-z0-9._]+', '-', name).strip('-')[:_LONGEST_SLUG]}-{digest[:_DIGITS]}"
 
 
 def checked_name(name: str) -> str:
