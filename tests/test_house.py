@@ -88,7 +88,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
 }
 """Every other package is allowed nowhere: codecarbon's tables are found by path (importing it would start
 NVML), and what a future room needs is added with the room."""
-THIRD_PARTY_TYPES = {"pandas": ("report.result", "estimation.doors")}
+THIRD_PARTY_TYPES = {"pandas": ("report.result", "report.run_result", "estimation.doors")}
 """Named in a signature alone, under TYPE_CHECKING."""
 
 KNOWN_CIRCLES: dict[str, str] = {}
