@@ -205,6 +205,12 @@ class MeterIntegral:
             return (self._start_ticks[-1].at_s - self._start_ticks[0].at_s) / (len(self._start_ticks) - 1)
         return self.meter.period_s if self.meter.period_s is not None else self.limits.period_s
 
+    def _longest_period_s(self) -> float:
+        """The same at most: the first update seen may have come right after the reading before it."""
+        if len(self._start_ticks) > 1:
+            return self._period_s() + (self._start_ticks[0].stale_s or 0.0) / (len(self._start_ticks) - 1)
+        return self._period_s()
+
     def _most_w(self) -> float:
         return self.meter.max_w if self.meter.max_w is not None else math.inf
 
@@ -236,21 +242,20 @@ class MeterIntegral:
     def _before_start(self) -> Range:
         """Joules that the counter lacked at the first sample."""
         assert self.first is not None
-        if not self._start_ticks:
-            return self._unseen(self._period_s())
+        if self.first.stale_s is not None or not self._start_ticks:
+            return self._unseen(self.first, 0.0)
         return self._within_tick(self.first, self._start_ticks[0])
 
     def _after_end(self) -> Range:
         """Joules that the counter lacked at the last sample."""
         assert self.last is not None
-        if self.last.stale_s is not None:
-            return self._unseen(min(self.last.stale_s, self._period_s()))
+        if self.last.stale_s is not None or not self._end_edges:
+            return self._unseen(self.last, 0.0)
         energy_j = self.last.energy_j or 0.0
         for edge in self._end_edges:
             if edge.energy_j is not None and edge.energy_j > energy_j:
                 return self._within_tick(self.last, edge)
-        seen_s = self._end_edges[-1].at_s - self.last.at_s if self._end_edges else 0.0
-        return self._unseen(max(self._period_s() - seen_s, 0.0))
+        return self._unseen(self.last, self._end_edges[-1].at_s - self.last.at_s)
 
     def _within_tick(self, sample: Sample, tick: Sample) -> Range:
         """How much of a tick's joules fell before a sample that was taken inside it."""
@@ -263,16 +268,20 @@ class MeterIntegral:
         if not math.isfinite(most_w):
             return Range(0.0, min(middle_j, tick_j), tick_j)
         low = max(0.0, tick_j - most_w * (later_s + slack_s))
-        high = min(tick_j, most_w * (age_s + slack_s))
+        high = min(tick_j, most_w * max(self._longest_period_s() - later_s + slack_s, 0.0))
         return Range(min(low, middle_j), middle_j, max(high, middle_j))
 
-    def _unseen(self, age_s: float) -> Range:
-        """A counter that is between nothing and `age_s` old."""
+    def _unseen(self, sample: Sample, still_s: float) -> Range:
+        """A counter that stood still for `still_s` after a sample: at the sample it was no older than the rest."""
+        most_stale_s = math.inf if sample.stale_s is None else sample.stale_s
+        age_s, oldest_s = (
+            min(max(period_s - still_s, 0.0), most_stale_s) for period_s in (self._period_s(), self._longest_period_s())
+        )
         mean_w = self._sum.mid / self._span_s if self._span_s else 0.0
-        now_w = self.last.power_w if self.last is not None and self.last.power_w is not None else mean_w
+        now_w = sample.power_w if sample.power_w is not None else mean_w
         most_w = self._most_w() if math.isfinite(self._most_w()) else max(self.peak_w or 0.0, now_w, mean_w)
         middle_j = min(now_w, most_w) * age_s / 2
-        return Range(0.0, middle_j, max(most_w * age_s, middle_j))
+        return Range(0.0, middle_j, max(most_w * oldest_s, middle_j))
 
     def _add_power_edges(self, total: _Bounds, window_s: float, ended_s: float) -> None:
         """The half window after the last reading, the time since it, and what a sensor that looks away cannot see."""
