@@ -5,22 +5,26 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import handmade_runs as handmade
 import pytest
+import typer
 
 from footprint import records, store
 from footprint.cli import ledger as options
 from footprint.cli import main
 from footprint.cli.ledger import By, Kind, Status
 from footprint.errors import InputError
+from footprint.measurement import journal
 from footprint.measurement.journal import Header, JournalWriter, Tick
 from footprint.store.entries import GROUPS, KINDS, PLANNED
 from footprint.values import STATUSES, Meter, Run, Sample
@@ -46,8 +50,24 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home"
 
 
+@pytest.fixture(autouse=True, scope="module")
+def unsynced() -> Iterator[None]:
+    """Journals are written without waiting for the disk."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(journal, "SYNC_S", math.inf)
+        yield
+
+
+@pytest.fixture(scope="module")
+def built() -> Any:
+    """The command line, built once."""
+    return typer.main.get_command(main.app)
+
+
 @pytest.fixture
-def run(home: Path, capsys: pytest.CaptureFixture[str]) -> Any:
+def run(home: Path, built: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(main, "app", built)
+
     def call(*arguments: str) -> Ran:
         with pytest.raises(SystemExit) as left:
             main.run(["runs", *arguments])
