@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -9,13 +10,15 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from footprint.measurement.tracker.companions import Companions
+from footprint.measurement.tracker.progress import STOP_STEP, joined
 from footprint.measurement.tracker.windows import Window, WindowClock
 from footprint.measurement.tracker.words import TrackWords
 from footprint.units import J_PER_KWH, S_PER_H
 from footprint.values import Forecast
 
 if TYPE_CHECKING:
-    from footprint.measurement.metering import HostIntegral
+    from footprint.measurement.metering import HostIntegral, MeterIntegral
     from footprint.report.run_result import RunResult
 
 __all__ = ["ActiveRun", "Live"]
@@ -26,7 +29,10 @@ MOST_MARKS = 256
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """A run's numbers so far, of this host, without ranges: for logs and displays."""
+    """A run's numbers so far, without ranges: for logs and displays.
+
+    The first process of a run tells of all whose journals lie in its folder, any other of what it counts itself.
+    """
 
     duration_s: float
     it_energy_kwh: float
@@ -60,10 +66,11 @@ class ActiveRun:
         self.host: HostIntegral | None = None
         self.budget_reached = False
         self._factors: tuple[float, float, float | None] | None = None
-        self._peak_flop_per_s: float | None = None
+        self._peaks: dict[tuple[str, float | None], float] = {}
         self.read_result: Callable[[], RunResult] | None = None
         self.rejoin: Callable[[str], None] | None = None
-        self.local_share = 1.0  # of the host's devices, that this process trains on
+        self.companions: Companions | None = None
+        self.rank, self.world_count = 0, 1
 
     @property
     def name(self) -> str:
@@ -77,8 +84,16 @@ class ActiveRun:
 
     @property
     def should_stop(self) -> bool:
-        """Whether the budget asks for a clean stop (`on_budget="stop"`)."""
-        return self.budget_reached and self.words.on_budget == "stop"
+        """Whether the budget asks for a clean stop (`on_budget="stop"`).
+
+        Where several processes train together, all are told of one step to stop at, so that none waits for another.
+        """
+        if self.words.on_budget != "stop":
+            return False
+        if self.world_count == 1:
+            return self.budget_reached
+        last = self._progress.get(STOP_STEP)
+        return last is not None and self._progress.get("steps_count", 0.0) >= last
 
     @property
     def result(self) -> RunResult:
@@ -181,14 +196,29 @@ class ActiveRun:
             return
         if self._marks and now_s - self._marks[-1][0] < (now_s - self.started_s) / MOST_MARKS:
             return
-        self._marks.append((now_s, share, self.host.live_j()))
+        self._marks.append((now_s, share, self.joules()))
+
+    def agree_to_stop(self, within_s: float) -> None:
+        """In the run's first process: name a step that all will have heard of before they reach it."""
+        with self._lock:
+            steps = self._progress.get("steps_count", 0.0)
+            pace_per_s = steps / max(self._clock() - self.started_s, 1.0)
+            self._progress.setdefault(STOP_STEP, steps + math.ceil(pace_per_s * within_s) + 1)
+            self._has_progressed = True
+
+    def hear_of_stop(self) -> None:
+        """In any other process: take over the step that the first one named."""
+        for told in self.companions.progress() if self.companions else ():
+            if STOP_STEP in told:
+                with self._lock:
+                    self._progress.setdefault(STOP_STEP, told[STOP_STEP])
 
     # what it tells
 
     def done_share(self) -> float | None:
         """Steps, tokens or epochs done over their total; None where no total is known."""
         told, said = self._progress, self.words.quantities
-        tokens = told.get("tokens", 0.0) + told.get("run_tokens", 0.0)
+        tokens = self._tokens() / self._seen_share()
         for done, total in (
             (told.get("steps_count"), told.get("total_steps_count") or said.get("steps")),
             (tokens, told.get("total_tokens") or said.get("tokens")),
@@ -198,21 +228,40 @@ class ActiveRun:
                 return min(done / total, 1.0)
         return None
 
+    def meters(self) -> list[MeterIntegral]:
+        """What this process counts and, in the run's first one, what the others do."""
+        own = list(self.host.by_meter.values()) if self.host else []
+        return own + (self.companions.meters() if self.companions and self.rank == 0 else [])
+
+    def joules(self) -> float:
+        """So far."""
+        return sum(meter.live_j() for meter in self.meters())
+
+    def _tokens(self) -> float:
+        """Of all ranks that are seen: their own added up, or those of the whole run."""
+        others = self.companions.progress() if self.companions and self.rank == 0 else []
+        told = joined([dict(self._progress), *others])
+        return told.get("tokens", 0.0) + told.get("run_tokens", 0.0) * self._seen_share()
+
+    def _seen_share(self) -> float:
+        """Of the run's processes: counts of the whole run are set against what these draw."""
+        seen = 1 + (self.companions.count if self.companions and self.rank == 0 else 0)
+        return min(seen / self.world_count, 1.0)
+
     def live(self) -> Live:
         """The numbers so far."""
         now_s = self.ended_s if self.ended_s is not None else self._clock()
         duration_s = max(now_s - self.started_s, 0.0)
-        host = self.host
-        joules = host.live_j() if host else 0.0
-        meters = list(host.by_meter.values()) if host else []
+        meters = self.meters()
+        joules = sum(meter.live_j() for meter in meters)
         accelerator_j = sum(m.live_j() for m in meters if m.meter.component == "accelerator")
         powers = [p for p in (m.power_w() for m in meters) if p is not None]
-        told = self._progress
-        tokens = told.get("tokens", 0.0) + told.get("run_tokens", 0.0)
+        tokens = self._tokens()
         kwh = joules / J_PER_KWH
         facility, carbon, dollars = self._per_kwh()
-        flop = self._flop(tokens)
-        peak = self._peak_flop_per_s
+        tells_all = self.rank == 0 or self.world_count == 1
+        flop = self._flop(tokens) if tells_all else None
+        peak = self._peak_flop_per_s(meters) if flop else None
         return Live(
             duration_s=duration_s,
             it_energy_kwh=kwh,
@@ -223,8 +272,8 @@ class ActiveRun:
             electricity_usd=None if dollars is None else kwh * dollars,
             tokens=tokens,
             tokens_per_s=tokens / duration_s if tokens and duration_s else None,
-            mfu=flop / (duration_s * peak * self.local_share) if flop and peak and duration_s else None,
-            joules_per_token=joules * self.local_share / tokens if tokens else None,
+            mfu=flop / (duration_s * peak) if flop and peak and duration_s else None,
+            joules_per_token=joules / tokens if tokens and tells_all else None,
             done_share=self.done_share(),
         )
 
@@ -256,32 +305,38 @@ class ActiveRun:
         if not share or self.host is None:
             return None
         now_s = self._clock()
-        marks = [*self._marks, (now_s, share, self.host.live_j())]
+        marks = [*self._marks, (now_s, share, self.joules())]
         return forecast(marks, self.started_s, now_s, time.time(), self._per_kwh())
 
     def _flop(self, tokens: float) -> float | None:
         from footprint.measurement.tracker.assessing import training_flop
         from footprint.values import Progress
 
-        told = Progress(tokens=tokens, training_flop=self._progress.get("training_flop"))
+        counted = self._progress.get("training_flop")
+        told = Progress(tokens=tokens, training_flop=None if counted is None else counted * self._seen_share())
         return training_flop(told, self.words.quantities)[0]
 
     def _per_kwh(self) -> tuple[float, float, float | None]:
         """Read once: what a kWh of IT energy carries at this place."""
         if self._factors is None:
             from footprint.catalog import open_catalog
-            from footprint.measurement.tracker.assessing import device_of, device_peak, live_site, per_kwh
+            from footprint.measurement.tracker.assessing import live_site, per_kwh
 
-            catalog = open_catalog(self.words.data)
-            plain = self.words.plain()
-            self._factors = per_kwh(live_site(plain, catalog))
-            peaks = [
-                (device_peak(device_of(m.meter, catalog)[0], plain) or 0.0) * m.meter.share
-                for m in (self.host.by_meter.values() if self.host else ())
-                if m.meter.component == "accelerator"
-            ]
-            self._peak_flop_per_s = sum(peaks) or None
+            self._factors = per_kwh(live_site(self.words.plain(), open_catalog(self.words.data)))
         return self._factors
+
+    def _peak_flop_per_s(self, meters: list[MeterIntegral]) -> float | None:
+        """Dense peak of the metered accelerators together, each kind looked up once."""
+        from footprint.catalog import open_catalog
+        from footprint.measurement.tracker.assessing import device_of, device_peak
+
+        catalog, whole = open_catalog(self.words.data), 0.0
+        for meter in (m.meter for m in meters if m.meter.component == "accelerator"):
+            key = (meter.name, meter.memory_gb)
+            if key not in self._peaks:
+                self._peaks[key] = device_peak(device_of(meter, catalog)[0], self.words.plain()) or 0.0
+            whole += self._peaks[key] * meter.share
+        return whole or None
 
 
 def _number(value: Any) -> float:

@@ -16,13 +16,8 @@ from footprint.measurement import journal
 from footprint.measurement.journal import Header, Journal
 from footprint.measurement.tracker.assessing import Measured, assess, scaled, total
 from footprint.measurement.tracker.limits import limits
-from footprint.measurement.tracker.segments import (
-    SegmentSum,
-    added_up,
-    joined,
-    progress_of,
-    sorted_into_segments,
-)
+from footprint.measurement.tracker.progress import SUMMED, joined, progress_of
+from footprint.measurement.tracker.segments import SegmentSum, added_up, sorted_into_segments
 from footprint.units import J_PER_KWH
 from footprint.values import Footprint, MeterUsage, Progress, Range, Run, WindowUsage
 from footprint.version import __version__
@@ -158,8 +153,6 @@ def _words(headers: Sequence[Header], over: Mapping[str, Any] | None) -> dict[st
 
 # one run from its segments
 
-_SUMMED = ("steps_count", "tokens", "run_tokens", "epochs_count", "training_flop")
-
 
 def _progress(segments: Sequence[SegmentSum], said: Mapping[str, Any]) -> Progress:
     """Counts that go on from an earlier start stand as they are; those that begin anew add up over starts."""
@@ -172,7 +165,7 @@ def _progress(segments: Sequence[SegmentSum], said: Mapping[str, Any]) -> Progre
     for told in by_start.values():
         goes_on = bool(told.get("absolute"))
         for name, value in told.items():
-            adds = name in _SUMMED and (name == "tokens" or not goes_on)
+            adds = name in SUMMED and (name == "tokens" or not goes_on)
             whole[name] = whole.get(name, 0.0) + value if adds else max(whole.get(name, 0.0), value)
     return progress_of(whole, said)
 

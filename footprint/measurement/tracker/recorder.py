@@ -29,6 +29,7 @@ from footprint.measurement.metering import HostIntegral
 from footprint.measurement.sampler import Pace, Readable, Sampler
 from footprint.measurement.sensors import detect
 from footprint.measurement.tracker.active import ActiveRun
+from footprint.measurement.tracker.companions import Companions
 from footprint.measurement.tracker.forecasting import over_budget
 from footprint.measurement.tracker.limits import boot_id, limits
 from footprint.measurement.tracker.words import TrackWords
@@ -51,8 +52,8 @@ START_EDGE_S = 0.3
 END_EDGE_S = 0.035
 """Fast readings of counters: between two of them, and in all, at the start (beside the training) and at the end."""
 
-BUDGET_S = 5.0
-"""Between two looks at the budget."""
+COMPANIONS_S = 5.0
+"""Between two looks at the journals of other processes, and at the budget."""
 
 _active: WeakSet[Recorder] = WeakSet()
 
@@ -81,7 +82,7 @@ class Recorder:
         self._end_lock = threading.Lock()
         self._is_over = self._is_abandoned = False
         self._status, self._error = "finished", ""
-        self._budget_due_s = self._taken_s = 0.0
+        self._looked_s = self._taken_s = 0.0
         self._windows: dict[str, tuple[int, float, float]] = {}
         self._told: set[str] = set()
         self._mine: frozenset[str] = frozenset()
@@ -179,12 +180,15 @@ class Recorder:
         constants = limits(open_catalog(self.words.data))
         offset_s = self._header.started_utc_s - now_s
         self.run.host = HostIntegral(meters, self.words.interval_s, constants, offset_s)
-        self.run.local_share = 1 / self._launch.local_world_count
+        self.run.rank, self.run.world_count = self._launch.rank, self._launch.world_count
         if self._folder is not None:
             try:
                 self._writer = JournalWriter(self._folder / self.run_id, self._header)
             except OSError as error:
                 self.run.note(f"no journal: {error.strerror or error}; the run is kept in memory alone")
+        if self._writer is not None and (self._launch.world_count > 1 or self._launch.is_named_by_user):
+            only = None if self._launch.rank == 0 else frozenset((0,))
+            self.run.companions = Companions(self._writer.path, self._header.started_utc_s, constants, only)
 
     def _take(self, at_s: float, samples: Sequence[Sample], is_edge: bool) -> None:
         if self._is_abandoned:
@@ -195,6 +199,9 @@ class Recorder:
         if is_edge:
             self._write(Tick(at_s, own, is_edge=True))
             return
+        if at_s >= self._looked_s + COMPANIONS_S:
+            self._looked_s = at_s
+            self._look_around()
         self.run.mark(at_s)
         for name, problem in self._sampler.problems.items():
             if (line := f"{name}: {problem}") not in self._told:
@@ -203,8 +210,14 @@ class Recorder:
         windows, progress, notes = self.run.taken(at_s)
         self._add_windows(windows, at_s, joules)
         self._write(Tick(at_s, own, windows=windows, progress=progress, notes=notes))
-        if self.words.budgets and at_s >= self._budget_due_s:
-            self._budget_due_s = at_s + BUDGET_S
+
+    def _look_around(self) -> None:
+        """What other processes say, and whether the budget holds."""
+        run = self.run
+        if run.companions is not None and (run.rank == 0 or self.words.on_budget == "stop"):
+            run.companions.refresh()
+            run.hear_of_stop()
+        if self.words.budgets and run.rank == 0:
             self._check_budget()
 
     def _add_windows(self, windows: Mapping[str, tuple[int, float]], at_s: float, joules: float) -> None:
@@ -256,6 +269,8 @@ class Recorder:
                 self.words.on_budget(self.run, reason)
             except Exception as error:  # noqa: BLE001 - the user's own function, on our thread
                 self.run.note(f"on_budget raised {type(error).__name__}: {error}")
+        elif self.words.on_budget == "stop":
+            self.run.agree_to_stop(2 * COMPANIONS_S + 2 * self.words.interval_s)
         elif self.words.on_budget == "signal":
             os.kill(os.getpid(), signal.SIGTERM)
 

@@ -7,16 +7,17 @@ import os
 import platform
 import time
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from footprint.measurement.journal import Header, Journal, Tick
 from footprint.measurement.metering import HostIntegral, Limits
 from footprint.measurement.tracker.assessing import total
 from footprint.measurement.tracker.limits import boot_id
-from footprint.values import MeterUsage, Progress, Range, Segment
+from footprint.measurement.tracker.progress import joined, progress_of
+from footprint.values import MeterUsage, Range, Segment
 
-__all__ = ["SegmentSum", "added_up", "from_memory", "joined", "progress_of", "sorted_into_segments"]
+__all__ = ["SegmentSum", "added_up", "from_memory", "sorted_into_segments"]
 
 STILL_WRITING_RATIO = 30
 """A journal without a last word is still being written when its last line is at most so many intervals old."""
@@ -214,30 +215,3 @@ def _at(curve: Sequence[tuple[float, float]], moment_s: float) -> float:
         return curve[-1][1]
     (before_s, before_j), (after_s, after_j) = curve[place - 1], curve[place]
     return before_j + (after_j - before_j) * ((moment_s - before_s) / (after_s - before_s))
-
-
-def joined(files: Iterable[Mapping[str, float]]) -> dict[str, float]:
-    """Progress of a segment: tokens of ranks add up, everything else is the same thing seen by each."""
-    whole: dict[str, float] = {}
-    for one in files:
-        for name, value in one.items():
-            whole[name] = whole.get(name, 0.0) + value if name == "tokens" else max(whole.get(name, 0.0), value)
-    return whole
-
-
-def progress_of(told: Mapping[str, float], said: Mapping[str, float]) -> Progress:
-    """Counts as they were told; totals as they were told, else as the user said."""
-
-    def known(name: str, word: str) -> float | None:
-        value = told.get(name, said.get(word))
-        return None if value is None else float(value)
-
-    return Progress(
-        steps_count=told.get("steps_count", 0.0),
-        tokens=told.get("tokens", 0.0) + told.get("run_tokens", 0.0),
-        epochs_count=told.get("epochs_count", 0.0),
-        total_steps_count=known("total_steps_count", "steps"),
-        total_tokens=known("total_tokens", "tokens"),
-        total_epochs_count=known("total_epochs_count", "epochs"),
-        training_flop=told.get("training_flop"),
-    )

@@ -1,0 +1,42 @@
+"""How far a training is, from what its processes tell: words of progress, and the record that they become."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from footprint.values import Progress
+
+__all__ = ["STOP_STEP", "SUMMED", "joined", "progress_of"]
+
+SUMMED = ("steps_count", "tokens", "run_tokens", "epochs_count", "training_flop")
+"""What further starts of a run add to, unless they go on counting ("absolute")."""
+
+STOP_STEP = "stop_step"
+"""The step after which every process stops, so that none waits for another."""
+
+
+def joined(files: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """Progress of a segment: tokens of ranks add up, everything else is the same thing seen by each."""
+    whole: dict[str, float] = {}
+    for one in files:
+        for name, value in one.items():
+            whole[name] = whole.get(name, 0.0) + value if name == "tokens" else max(whole.get(name, 0.0), value)
+    return whole
+
+
+def progress_of(told: Mapping[str, float], said: Mapping[str, float]) -> Progress:
+    """Counts as they were told; totals as they were told, else as the user said."""
+
+    def known(name: str, word: str) -> float | None:
+        value = told.get(name, said.get(word))
+        return None if value is None else float(value)
+
+    return Progress(
+        steps_count=told.get("steps_count", 0.0),
+        tokens=told.get("tokens", 0.0) + told.get("run_tokens", 0.0),
+        epochs_count=told.get("epochs_count", 0.0),
+        total_steps_count=known("total_steps_count", "steps"),
+        total_tokens=known("total_tokens", "tokens"),
+        total_epochs_count=known("total_epochs_count", "epochs"),
+        training_flop=told.get("training_flop"),
+    )
