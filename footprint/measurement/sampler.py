@@ -194,7 +194,13 @@ class Sampler:
             for meter, reason in sensor.lost():
                 self.problems[meter] = reason
         self._latest.update((one.meter, one) for one in samples if one.energy_j is not None)
-        self._take(self.pace.clock(), samples, False)
+        self._hand_on(samples, False)
+
+    def _hand_on(self, samples: Sequence[Sample], is_edge: bool) -> None:
+        try:
+            self._take(self.pace.clock(), samples, is_edge)
+        except Exception as error:  # noqa: BLE001 - one reading that could not be kept is no reason to keep none
+            self.problems["tracker"] = f"{type(error).__name__}: {error}"
 
     def _find_ticks(self, sensors: Sequence[Readable], wanted: int, most_s: float) -> None:
         """Read counters fast until each has moved so often: twice at the start tells the period, once ends the run.
@@ -213,13 +219,13 @@ class Sampler:
             for sample in moved:
                 counted[sample.meter] = counted.get(sample.meter, 0) + 1
             if moved:
-                self._take(self.pace.clock(), moved, True)
+                self._hand_on(moved, True)
             if all(count >= wanted for count in counted.values()):
                 return
         if is_end:
             still = [one for meter, one in self._latest.items() if not counted.get(meter, 0)]
             if still:
-                self._take(self.pace.clock(), still, True)
+                self._hand_on(still, True)
 
     def _poll(self, sensors: Sequence[Readable]) -> list[Sample]:
         """The counters that have moved since they were last read."""

@@ -130,8 +130,8 @@ def track(
         In all: for the forecast.
     project, tags
         For the ledger.
-    plan : Footprint, optional
-        An estimate that the run is compared with.
+    plan : Footprint, path or name, optional
+        An estimate that the run is compared with: itself, its JSON file, or the name it was saved under.
     budget_kwh, budget_kgco2e, budget_usd
         Of facility energy, operational location-based carbon, electricity: `on_budget` when they are spent or the
         forecast goes beyond.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import sys
 import unicodedata
@@ -10,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from footprint import records
 from footprint.accounting import words as read
 from footprint.accounting.site import SETTINGS, SiteWords, check_place
 from footprint.catalog import open_catalog
@@ -80,7 +83,7 @@ def track_words(name: str | None, given: Mapping[str, Any]) -> TrackWords:
         budgets={w: read.quantity(w, given[w]) for w in BUDGETS if given.get(w) is not None},
         on_budget=_on_budget(given.get("on_budget", "warn")),
         interval_s=_interval(given.get("interval_s", 1.0)),
-        planned=given.get("plan"),
+        planned=_planned(given.get("plan")),
     )
     if words.place or words.data:
         check_place(site_words(words.plain()), open_catalog(words.data))
@@ -124,6 +127,29 @@ def default_name() -> str:
     script = Path(sys.argv[0] if sys.argv and sys.argv[0] else "run")
     stem = script.parent.name if script.stem == "__main__" else script.stem
     return re.sub(r"[^\w.-]", "_", stem)[:_LONGEST_NAME].strip("-_.") or "run"
+
+
+def _planned(given: Any) -> Footprint | None:
+    """An estimate: as a value, the JSON file of one, or the name under which it was saved."""
+    if given is None or isinstance(given, Footprint):
+        return given
+    if isinstance(given, os.PathLike) or str(given).endswith(".json"):
+        path = Path(given)
+        try:
+            return records.from_plain(Footprint, json.loads(path.read_text(encoding="utf-8")))
+        except OSError as error:
+            told = f"cannot be read ({error.strerror or error})"
+            raise InputError("plan", str(path), told, "write one: footprint estimate ... --out plan.json") from error
+        except ValueError as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(
+                "plan", str(path), "is not JSON", "write one: footprint estimate ... --out plan.json"
+            ) from error
+    from footprint.store import open_ledger  # here, not above: few runs are compared with a saved plan
+
+    with open_ledger() as ledger:
+        return ledger.plan(str(given))
 
 
 def _tags(given: str | Iterable[Any]) -> tuple[str, ...]:
