@@ -91,7 +91,7 @@ def footprint(
         wall_clock_h=line.wall_clock_h,
         training_flop=Range.exactly(8.4e19),
         tokens=line.tokens,
-        coverage_share=0.97,
+        coverage_share=0.853,
     )
     facility = impact("facility", energy, price)
     return Footprint(

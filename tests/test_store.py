@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-import stat
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -26,6 +26,7 @@ from footprint.store.ledger import Ledger
 from footprint.values import Range, Run
 
 DAY_S = 86400.0
+NOBODY = 65534
 
 
 @pytest.fixture
@@ -507,15 +508,24 @@ def test_a_place_that_cannot_be_made_is_told_and_reading_goes_on_in_memory(tmp_p
         assert [entry.id for entry in ledger.list()] == ["one"]
 
 
-def test_a_read_only_ledger_is_copied_and_says_so(tmp_path: Path) -> None:
-    if os.geteuid() == 0:
-        pytest.skip("root may write everywhere")
-    with store.open_ledger(tmp_path / "home" / "ledger.sqlite") as ledger:
-        fill(ledger)
-    (tmp_path / "home" / "ledger.sqlite").chmod(stat.S_IRUSR)
-    (tmp_path / "home").chmod(stat.S_IRUSR | stat.S_IXUSR)
-    check_read_only_copy(tmp_path / "home" / "ledger.sqlite")
-    (tmp_path / "home").chmod(stat.S_IRWXU)
+def test_a_read_only_home_is_listed_and_says_so() -> None:
+    with tempfile.TemporaryDirectory() as made:
+        home = Path(made)
+        with store.open_ledger(home / "ledger.sqlite") as ledger:
+            fill(ledger)
+        (home / "ledger.sqlite").chmod(0o444)
+        home.chmod(0o555)
+        is_root = os.geteuid() == 0  # who may write everywhere
+        try:
+            if is_root:
+                os.seteuid(NOBODY)
+            check_read_only_copy(home / "ledger.sqlite")
+            with pytest.raises(StoreError, match="cannot be opened; set FOOTPRINT_HOME"):
+                store.open_ledger(home / "other.sqlite")
+        finally:
+            if is_root:
+                os.seteuid(0)
+            home.chmod(0o755)
 
 
 def test_a_ledger_opened_for_reading_alone_is_copied_and_says_so(tmp_path: Path) -> None:

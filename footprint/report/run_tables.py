@@ -216,7 +216,7 @@ def windows(run: Run) -> Table:
 
     rows = tuple(
         (
-            "  " * one.name.count("/") + plain(one.name.rsplit("/", 1)[-1]),
+            "· " * one.name.count("/") + plain(one.name.rsplit("/", 1)[-1]),
             f"{one.window_count:,}",
             duration(one.duration_s),
             show_range("it_energy_kwh", one.it_energy_kwh),

@@ -79,10 +79,12 @@ def by_hours(run: Run, most: int) -> tuple[int, list[float]]:
 
 
 def measured_share(run: Run) -> float | None:
-    """Of the IT energy, what sensors read; the rest is modelled or assumed. None where there are no meters."""
+    """Of the IT energy, what sensors read without a gap; the rest is modelled or assumed."""
+    if run.usage.coverage_share is not None:
+        return run.usage.coverage_share
     whole = math.fsum(one.it_energy_kwh.mid for one in run.meters)
-    read = math.fsum(one.it_energy_kwh.mid for one in run.meters if kind_of(one) == KINDS["measured"])
-    return read / whole if whole else None
+    read = (one.it_energy_kwh.mid * one.coverage_share for one in run.meters if kind_of(one) == KINDS["measured"])
+    return math.fsum(read) / whole if whole else None
 
 
 def card(run: Run) -> str:
