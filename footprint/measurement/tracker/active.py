@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from threading import Lock
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from footprint.measurement.tracker.companions import Companions
@@ -55,7 +55,7 @@ class ActiveRun:
         self.id, self.words = run_id, words
         self._clock = clock
         self._windows = WindowClock(clock)
-        self._lock = Lock()
+        self._lock = RLock()  # a signal's handler may speak while the training does
         self._progress: dict[str, float] = {}
         self._has_progressed = False
         self._notes: list[str] = []
@@ -122,18 +122,20 @@ class ActiveRun:
         tokens : in them
         of : "rank" when tokens are this process's own, "run" when they are those of all
         """
+        steps, counted = _number(count) or 0.0, _number(tokens) or 0.0
         with self._lock:
             told = self._progress
-            told["steps_count"] = told.get("steps_count", 0.0) + _number(count)
-            if tokens:
+            told["steps_count"] = told.get("steps_count", 0.0) + steps
+            if counted:
                 name = "run_tokens" if of == "run" else "tokens"
-                told[name] = told.get(name, 0.0) + _number(tokens)
+                told[name] = told.get(name, 0.0) + counted
             self._has_progressed = True
 
     def epoch(self, count: float = 1) -> None:
         """An epoch is done."""
+        epochs = _number(count) or 0.0
         with self._lock:
-            self._progress["epochs_count"] = self._progress.get("epochs_count", 0.0) + _number(count)
+            self._progress["epochs_count"] = self._progress.get("epochs_count", 0.0) + epochs
             self._has_progressed = True
 
     def progress(
@@ -146,9 +148,10 @@ class ActiveRun:
             "steps_count": steps, "run_tokens": tokens, "epochs_count": epochs, "total_steps_count": total_steps,
             "total_tokens": total_tokens, "total_epochs_count": total_epochs, "training_flop": flop,
         }  # fmt: skip
+        known = {name: number for name, value in told.items() if (number := _number(value)) is not None}
         with self._lock:
-            self._progress.update({name: _number(value) for name, value in told.items() if value is not None})
-            if steps is not None or tokens is not None or epochs is not None:
+            self._progress.update(known)
+            if not known.keys().isdisjoint(("steps_count", "run_tokens", "epochs_count")):
                 self._progress["absolute"] = 1.0
             self._has_progressed = True
 
@@ -168,15 +171,22 @@ class ActiveRun:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on with the run of a checkpoint: this start becomes a further segment of it."""
         told = state.get("progress") if isinstance(state, Mapping) else None
+        if not isinstance(told, Mapping):
+            return  # no checkpoint of ours
+        names = ("steps_count", "epochs_count", "run_tokens", "training_flop")
+        known = {name: number for name in names if (number := _number(told.get(name))) is not None}
         with self._lock:
-            for name in ("steps_count", "epochs_count", "run_tokens", "training_flop"):
-                if isinstance(told, Mapping) and isinstance(told.get(name), (int, float)):
-                    self._progress[name] = float(told[name])
-            self._progress["absolute"] = 1.0
+            self._progress.update(known, absolute=1.0)
             self._has_progressed = True
-        run_id = state.get("run_id") if isinstance(state, Mapping) else None
+        run_id = state.get("run_id")
         if isinstance(run_id, str) and run_id and run_id != self.id and self.rejoin is not None:
             self.rejoin(run_id)
+
+    def forget(self) -> None:
+        """In a forked child: what is told here goes nowhere, and waits for nobody."""
+        self._lock = RLock()
+        self._windows.forget()
+        self.rejoin = None
 
     # what the tracker takes
 
@@ -339,10 +349,10 @@ class ActiveRun:
         return whole or None
 
 
-def _number(value: Any) -> float:
-    """A number, a tensor of one, or nothing that could hurt."""
+def _number(value: Any) -> float | None:
+    """A number, or a tensor of one; None for whatever cannot be one."""
     try:
         number = float(value)
-    except (TypeError, ValueError, RuntimeError):
-        return 0.0
-    return number if number == number and abs(number) < float("inf") else 0.0
+    except Exception:  # noqa: BLE001 - the training's own object; nothing that it holds may end the training
+        return None
+    return number if math.isfinite(number) else None

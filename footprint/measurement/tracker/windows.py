@@ -21,7 +21,7 @@ class WindowClock:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal's handler may open a window inside one that is being opened
         self._closed: dict[str, tuple[int, float]] = {}
         self._open: dict[int, tuple[str, float]] = {}
         self._stacks = threading.local()
@@ -59,6 +59,11 @@ class WindowClock:
             path, since_s = found
             count, seconds = self._closed.get(path, (0, 0.0))
             self._closed[path] = (count + 1, seconds + max(self._clock() - since_s, 0.0))
+
+    def forget(self) -> None:
+        """In a forked child: no thread is left that could let go of the lock."""
+        self._lock = threading.RLock()
+        self._closed, self._open = {}, {}
 
     def take(self, now_s: float) -> dict[str, tuple[int, float]]:
         """Closed windows and seconds inside since the last call, by name; open windows go on from `now_s`."""
