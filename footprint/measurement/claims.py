@@ -10,6 +10,7 @@ import errno
 import os
 import re
 import tempfile
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -26,13 +27,22 @@ __all__ = ["Claims", "claims_folder"]
 FOLDER_VARIABLE = "FOOTPRINT_CLAIMS"
 _MOST_BYTES = 512
 _HELD = (errno.EAGAIN, errno.EACCES, errno.EWOULDBLOCK)
+_UNSIGNED_S, _LOOK_S = 0.2, 0.002
+"""Who has just locked a device may not have signed yet: waited for so long in all, between two looks."""
+
 _open_claims: WeakSet[Claims] = WeakSet()
 
 
 def claims_folder(environment: Mapping[str, str] = MappingProxyType({})) -> Path:
-    """Where claims lie: FOOTPRINT_CLAIMS, else a folder of the system's temporary one, open to every user."""
+    """Where claims lie: FOOTPRINT_CLAIMS, else a folder of the system's temporary one, open to every user.
+
+    Not the process's own temporary folder: launchers give each job, or each rank, one of its own.
+    """
     named = environment.get(FOLDER_VARIABLE)
-    return Path(named) if named else Path(tempfile.gettempdir()) / "footprint-claims"
+    if named:
+        return Path(named)
+    common = Path("/tmp")
+    return (common if os.access(common, os.W_OK) else Path(tempfile.gettempdir())) / "footprint-claims"
 
 
 class Claims:
@@ -47,6 +57,7 @@ class Claims:
     def __init__(self, folder: Path, run_id: str) -> None:
         self.folder, self.run_id = folder, run_id
         self._held: dict[str, int] = {}
+        self._patience_s = _UNSIGNED_S
         _open_claims.add(self)
 
     def claim(self, meter_id: str) -> str | None:
@@ -61,12 +72,16 @@ class Claims:
         except OSError:
             return None
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            try:
-                return self._holder(handle) if error.errno in _HELD else None
-            finally:
-                os.close(handle)
+            while not _locked(handle):
+                holder, is_signed = _holder(handle)
+                if is_signed or self._patience_s <= 0:
+                    _close(handle)
+                    return holder
+                time.sleep(_LOOK_S)
+                self._patience_s -= _LOOK_S
+        except OSError:
+            _close(handle)
+            return None
         self._held[meter_id] = handle
         self._sign(handle)
         return None
@@ -75,40 +90,70 @@ class Claims:
         """Whether this tracker counts the device."""
         return meter_id in self._held
 
+    def rename(self, run_id: str) -> None:
+        """Hold them for another run from now on."""
+        self.run_id = run_id
+        for handle in self._held.values():
+            self._sign(handle)
+
     def release(self) -> None:
         """Let go of every device."""
         for handle in self._held.values():
-            _close(handle)
-        self._held.clear()
+            with suppress(OSError):
+                os.ftruncate(handle, 0)
+        self.forget()
 
     def _open(self, meter_id: str) -> int:
         if not self.folder.is_dir():
             self.folder.mkdir(parents=True, exist_ok=True)
             self.folder.chmod(0o1777)
         path = self.folder / (re.sub(r"[^\w.-]", "_", meter_id)[:128] + ".lock")
-        shared = os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        safe = os.O_CLOEXEC | os.O_NOFOLLOW
+        with suppress(OSError):  # one that is there is opened as such: to make another user's anew may be forbidden
+            return os.open(path, os.O_RDWR | safe)
         try:
-            handle = os.open(path, os.O_RDWR | shared, 0o666)
-        except PermissionError:  # another user's: a lock needs no right to write
-            return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-        return handle
+            return os.open(path, os.O_RDWR | os.O_CREAT | safe, 0o666)
+        except PermissionError:  # a lock needs no right to write
+            return os.open(path, os.O_RDONLY | safe)
 
     def _sign(self, handle: int) -> None:
         with suppress(OSError):  # another user's file, or a file system without modes
             os.fchmod(handle, 0o666)
         with suppress(OSError):  # held all the same; who asks learns no name
             os.ftruncate(handle, 0)
-            os.pwrite(handle, self.run_id.encode()[:_MOST_BYTES], 0)
-
-    def _holder(self, handle: int) -> str:
-        try:
-            return os.pread(handle, _MOST_BYTES, 0).decode(errors="replace")
-        except OSError:
-            return ""
+            os.pwrite(handle, f"{os.getpid()} {self.run_id}".encode()[:_MOST_BYTES], 0)
 
     def forget(self) -> None:
         """In a forked child: the parent's locks are not the child's to hold open."""
-        self.release()
+        for handle in self._held.values():
+            _close(handle)
+        self._held.clear()
+
+
+def _locked(handle: int) -> bool:
+    """Whether the lock is mine now; raises OSError where nothing can be locked."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in _HELD:
+            raise
+        return False
+    return True
+
+
+def _holder(handle: int) -> tuple[str, bool]:
+    """The run that signed, and whether that process lives: else the name may be that of an earlier holder."""
+    try:
+        pid, _, run_id = os.pread(handle, _MOST_BYTES, 0).decode(errors="replace").partition(" ")
+    except OSError:
+        return "", False
+    try:
+        os.kill(int(pid), 0)
+    except PermissionError:
+        return run_id, True  # it lives, and is another user's
+    except (OSError, ValueError, OverflowError):
+        return run_id, False
+    return run_id, True
 
 
 def _close(handle: int) -> None:

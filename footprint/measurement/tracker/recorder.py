@@ -314,7 +314,7 @@ class Recorder:
             self.run.note(f"could not go on with run {run_id}: {error.strerror or error}")
             return
         self.run_id = self.run.id = safe
-        self._claims.run_id = safe
+        self._claims.rename(safe)
 
     def result(self) -> RunResult:
         """The run by its journals; by what this process added up where they cannot be read or written."""
