@@ -7,6 +7,7 @@ import math
 import re
 from dataclasses import replace
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ import footprint
 from footprint.catalog import open_catalog
 from footprint.errors import InputError, UnknownName
 from footprint.estimation.reached import read_layout
-from footprint.throughput import calibrate, knots, layouts, measured, published, rule, whole_run
+from footprint.throughput import calibrate, knots, layouts, measured, published, ranges, rule, whole_run
 from footprint.throughput.neighbours import nearest
 from footprint.throughput.peaks import generation_of
 from footprint.throughput.setting import Setting, broadcast, ceiling_share, hardware_of, scalars, shape_of_size
@@ -109,16 +110,18 @@ def test_the_command_writes_both_tables(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_unseen_sources_and_organizations_lie_within_the_stated_bounds(refit: calibrate.Calibration) -> None:
-    """The bounds of METHODOLOGY: steady throughput 12 % and x1.42 with the layout as stated, runs 22 % and x2.15."""
-    told, found, runs = (
-        tuple(float(x) for x in re.findall(r"median ([\d.]+)%, 90th percentile x([\d.]+)", line)[0])
-        for line in refit.report[:3]
-    )
-    assert told[0] < 12.0
-    assert told[1] < 1.42
-    assert found[0] < 14.0
-    assert runs[0] <= 22.0
-    assert runs[1] < 2.15
+    """The bounds of METHODOLOGY: a little above what was found."""
+    errors = [
+        tuple(float(x) for x in found[0])
+        for line in refit.report
+        if (found := re.findall(r"median ([\d.]+)%, 90th percentile x([\d.]+)", line))
+    ]
+    told, found, runs, stated, _, large, _ = errors
+    for (median, p90), bounds in (
+        (told, (12.0, 1.42)), (found, (13.5, 1.43)), (runs, (23.5, 2.15)), (stated, (20.0, 1.7)), (large, (16.0, 1.7)),
+    ):  # fmt: skip
+        assert median <= bounds[0]
+        assert p90 <= bounds[1]
 
 
 def test_cross_validation_is_repeated_by_the_methodology(refit: calibrate.Calibration) -> None:
@@ -139,11 +142,22 @@ def test_a_source_left_out_moves_the_fit_and_its_rows_were_predicted_without_it(
     assert float(np.median(np.abs(seen - unseen))) > 0.001
 
 
-def test_intervals_hold_nine_of_ten_dense_rows_of_sources_that_took_no_part(refit: calibrate.Calibration) -> None:
-    line = next(line for line in refit.report if line.startswith("  dense"))
-    inside, width = re.findall(r"(\d+)% inside, median width x([\d.]+)", line)[0]
-    assert 86 <= int(inside) <= 94
-    assert float(width) < 1.8
+def covered(refit: calibrate.Calibration) -> dict[str, tuple[int, int, float]]:
+    """Rows, percent inside and median width by group, as printed."""
+    lines = (re.match(r"  ([\w ]+?) +(\d+) rows: (\d+)% inside, median width x([\d.]+)", line) for line in refit.report)
+    return {found[1]: (int(found[2]), int(found[3]), float(found[4])) for found in lines if found}
+
+
+@pytest.mark.parametrize("group", ["all", "dense", "moe", "small", "large"])
+def test_intervals_hold_nine_of_ten_rows_of_sources_that_took_no_part(refit: calibrate.Calibration, group: str) -> None:
+    _, inside, width = covered(refit)[group]
+    assert 86 <= inside <= 94
+    assert width < (1.8 if group != "moe" else 4.0)
+
+
+def test_intervals_hold_most_rows_of_each_generation_that_was_measured_often(refit: calibrate.Calibration) -> None:
+    for group, (rows, inside, _) in covered(refit).items():
+        assert inside >= 84 or rows < 5, group
 
 
 def test_an_organization_left_out_is_unseen() -> None:
@@ -179,6 +193,43 @@ def test_weighted_quantiles_by_hand() -> None:
     assert whole_run.quantile(values, weight, 0.5) == 2.0
     assert whole_run.quantile(values, weight, 0.0) == 1.0
     assert whole_run.quantile(values, np.array([1e9, 1.0, 1.0]), 0.5) == pytest.approx(3.0, rel=1e-6)
+
+
+# ranges
+
+
+def test_rows_of_one_source_count_as_one_where_they_agree_and_as_themselves_where_they_do_not() -> None:
+    """Kish: n / (1 + (n - 1) rho), rho 1 and 0; by hand for two rows at each of two levels."""
+    names = ["a"] * 3 + ["b"] * 3
+    together = np.array([1.0, 1.0, 1.0, -1.0, -1.0, -1.0])
+    apart = np.array([1.0, 0.0, -1.0, 1.0, 0.0, -1.0])
+    assert ranges.independent_count(together, names) == pytest.approx(2, abs=1e-12)
+    assert ranges.independent_count(apart, names) == pytest.approx(6, abs=1e-12)
+    assert ranges.independent_count(together, ["a"] * 6) == 1
+    mixed = ranges.independent_count(np.array([0.0, 2.0, 3.0, 5.0]), ["a", "a", "b", "b"])
+    assert mixed == pytest.approx(4 / (1 + (9 - 2) / (9 + 2)), rel=1e-12)  # mean squares between 9, within 2
+
+
+@pytest.mark.parametrize(("count", "student"), [(5, 2.1318), (11, 1.8125), (31, 1.6973), (1001, 1.6464)])
+def test_ends_are_read_where_students_t_of_one_more_lies(count: int, student: float) -> None:
+    """Percentiles of the t distribution with 4, 10, 30 and 1000 degrees, from a table. 1 %: the expansion's error."""
+    score = -NormalDist().inv_cdf(ranges.tail_of(count))
+    assert score == pytest.approx(student * math.sqrt(1 + 1 / count), rel=0.01)
+
+
+def test_fewer_sources_make_a_wider_range_and_one_or_two_take_all_errors() -> None:
+    spread = np.linspace(-0.3, 0.3, 41)
+    residual = np.concatenate([spread, [-1.5, 1.0]])
+    which = np.append(np.ones(41, bool), [False, False])
+    errors = whole_run.Errors(residual, np.ones(43))
+
+    def width(sources: int) -> float:
+        found = ranges.unseen_range(errors, [*(str(i * sources // 41) for i in range(41)), "x", "y"], which)
+        return found.high / found.low
+
+    assert width(41) < width(6) < math.exp(2.5)
+    for few in (1, 2):
+        assert width(few) == pytest.approx(math.exp(2.5), rel=1e-12)
 
 
 # physics, over the whole input space
@@ -221,6 +272,29 @@ def test_faster_links_memory_and_network_never_slow_a_step(
     for name in ("link_bytes_per_s", "network_bytes_per_s", "memory_bytes_per_s"):
         hardware = replace(plain.hardware, **{name: getattr(plain.hardware, name) * 3})
         assert steady(replace(plain, hardware=hardware), one(tensor, pipeline, zero=3.0)) >= before * (1 - 1e-9), name
+
+
+@given(SIZES, LENGTHS, st.sampled_from([2.0, 4.0, 8.0, 16.0]), st.sampled_from([1.0, 2.0, 8.0]), st.floats(1.0, 64.0))
+def test_no_schedule_is_faster_than_one_micro_batch_through_all_stages(
+    size: float, length: float, pipeline: float, chunks: float, batches: float
+) -> None:
+    plain = setting(size, count=pipeline, length=length, batch=batches * length)
+    parts = step_parts(plain, replace(one(1, pipeline), chunks=chunks), CONSTANTS)
+    step, waiting, gradients = (
+        float(np.ravel(x)[0]) for x in (sum(parts.values()), parts["waiting"], parts["gradients"])
+    )
+    micro_batch_s = (step - waiting - gradients) / batches
+    assert step >= micro_batch_s * max(pipeline, batches) * (1 - 1e-9)
+
+
+def test_before_fused_attention_scores_are_kept_and_large_models_recompute() -> None:
+    """Korthikanti et al. 2022, table 2: GPT-3 on 80 GB at tp 8, pp 8 needs recomputation without its two remedies."""
+    words: dict[str, Any] = {"params": 175e9, "device": "a100-80gb", "count": 64.0, "batch": 131072.0, "length": 2048.0}
+    shares = []
+    for year in (2022.0, 2023.0):
+        found, *_ = layouts.fastest(setting(**words, year=year), {"tensor": 8.0, "pipeline": 8.0}, USABLE, CONSTANTS)
+        shares.append(float(found.recomputed_share[0]))
+    assert shares[0] >= shares[1] + 0.25
 
 
 @given(SIZES, COUNTS, LENGTHS, TENSORS, PIPELINES, st.floats(0, 1))
