@@ -3,8 +3,8 @@
 Every figure is the least of several, the commands taken in turn, so that a busy moment hits all of them alike.
 Commands are counted over `python -c pass` of the same interpreter in the same turns. Children may write
 bytecode and each command runs once before it counts. Absolute times hold for one machine and one moment, so limits
-are ratios: a start over a bare interpreter's in the same turns, a call over a yardstick (fixed work in plain Python
-and numpy, of the call's own kind) that the same process does between its calls.
+are ratios to yardsticks: a start to the import of a part of the standard library in the same turns, a call to fixed
+work in plain Python and numpy, of the call's own kind, that the same process does between its calls.
 
 A peer that is not installed beside footprint is looked for in the interpreter that FOOTPRINT_PEERS_PYTHON names:
 
@@ -28,21 +28,27 @@ ROUNDS = 5
 BARE = "bare python"
 MS_PER_S = 1000.0
 
+YARDSTICK = "a part of the standard library"
+LIBRARY = (
+    "import argparse, asyncio, csv, decimal, doctest, email.message, fractions, http.client, json, logging.config, "
+    "pydoc, sqlite3, statistics, tarfile, unittest.mock, xml.dom.minidom, xmlrpc.client, zipfile"
+)
+
 STARTS = {
     "import footprint": ["-c", "import footprint"],
     "footprint --help": ["-m", "footprint", "--help"],
     "footprint estimate llama-3.1-405b": ["-m", "footprint", "estimate", "llama-3.1-405b"],
 }
 LIMITS = {
-    "import footprint": 1.7,
-    "footprint --help": 10.0,
-    "footprint estimate llama-3.1-405b": 50.0,
+    "import footprint": 0.2,
+    "footprint --help": 1.1,
+    "footprint estimate llama-3.1-405b": 5.0,
     "one estimate with draws": 1.4,
     "layout search, 405B on 16,384": 0.2,
     "a million scenarios": 20.0,
     "a million points, no search": 10.5,
 }
-"""What each may take: starts beyond a bare interpreter in bare interpreters, calls in their yardsticks.
+"""What each may take, in yardsticks; starts and theirs over a bare interpreter.
 
 Half to two thirds above what a quiet machine shows: twice the work is over it, two busy neighbours are not."""
 
@@ -199,10 +205,11 @@ def call_ms(
 
 def own_ms(names: Collection[str] = tuple(LIMITS), rounds: int = ROUNDS) -> dict[str, tuple[float, float]]:
     """footprint's figures by the names of `LIMITS`, each with what it is a multiple of."""
-    found = starts_ms({name: command for name, command in STARTS.items() if name in names}, rounds=rounds)
-    bare = found.pop(BARE)
+    starts = {name: command for name, command in STARTS.items() if name in names}
+    found = starts_ms({YARDSTICK: ["-c", LIBRARY], **starts}, rounds=rounds) if starts else {}
+    yardstick = found.get(YARDSTICK, 0.0)
     calls = {name: call_ms(*CALLS[name], yardstick=YARDSTICKS[name]) for name in CALLS if name in names}
-    return {name: (took, bare) for name, took in found.items()} | calls
+    return {name: (found[name], yardstick) for name in starts} | calls
 
 
 def python_with(module: str) -> str | None:
@@ -229,8 +236,7 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 def main() -> int:
     """Measure footprint, then each peer, and print both."""
     own = own_ms()
-    bare = own["import footprint"][1]
-    print(f"bare interpreter {bare:.1f} ms; least of {ROUNDS} turns\n")
+    print(f"least of {ROUNDS} turns; starts over a bare interpreter\n")
     rows = [["footprint", "ms", "limit here, ms", "yardstick, ms", "yardsticks", "limit"]]
     rows += [
         [name, f"{own[name][0]:.1f}", f"{limit * own[name][1]:.0f}", f"{own[name][1]:.1f}",
