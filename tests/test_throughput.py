@@ -346,6 +346,17 @@ def test_tensor_parallelism_beyond_the_node_costs_what_sweeps_measured() -> None
     assert 0.4 < outside / inside < 0.8
 
 
+def test_chips_of_a_pod_exchange_over_its_fast_links() -> None:
+    """Sharded over 256 chips of a v5p pod a step hardly waits; were they joined by eight, it would cross the network."""
+    pod = setting(30e9, device="tpu-v5p", count=256, batch=2e6)
+    assert pod.hardware.domain_count >= 256
+    joined = replace(pod, hardware=replace(pod.hardware, domain_count=8.0))
+    together, apart = (steady(plain, one(zero=3.0)) for plain in (pod, joined))
+    assert apart < together
+    parts = step_parts(pod, one(zero=3.0), CONSTANTS)
+    assert float(np.ravel(parts["gradients"])[0]) < 0.05 * sum(float(np.ravel(part)[0]) for part in parts.values())
+
+
 def test_long_sequences_cost_attention() -> None:
     parts = [step_parts(setting(7e9, length=s), one(), RULE.constants) for s in (4096.0, 131072.0)]
     shares = [float(p["attention"] / sum(p.values())) for p in parts]
