@@ -347,7 +347,7 @@ def test_tensor_parallelism_beyond_the_node_costs_what_sweeps_measured() -> None
 
 
 def test_chips_of_a_pod_exchange_over_its_fast_links() -> None:
-    """Sharded over 256 chips of a v5p pod a step hardly waits; were they joined by eight, it would cross the network."""
+    """Sharded over 256 chips of a v5p pod a step hardly waits; joined by eight only, it would cross the network."""
     pod = setting(30e9, device="tpu-v5p", count=256, batch=2e6)
     assert pod.hardware.domain_count >= 256
     joined = replace(pod, hardware=replace(pod.hardware, domain_count=8.0))
