@@ -184,6 +184,21 @@ def test_a_family_shows_each_model_and_the_total(run: Any) -> None:
     ]
 
 
+def test_explain_prints_the_three_nearest_measured_configurations(run: Any) -> None:
+    """Each with model, accelerator, count, length, measured MFU and source."""
+    told = run("explain", *PLAN).out.partition("Measured configurations nearby")[2].strip().splitlines()
+    shown = r" *MFU 0\.\d{3} over the 16-bit peak  .*\w, (?:[\d,]+ x )?[\w-]+ at length [\d,]+ \w+"
+    assert all(re.fullmatch(shown, line) for line in told[0:6:2]), told[:6]
+    assert all("@" in line or ":" in line for line in told[1:6:2]), told[:6]
+
+
+def test_backtest_prints_both_layers(run: Any) -> None:
+    told = run("backtest").out
+    assert re.search(r"\nsteady throughput +rows +median error", told)
+    assert re.search(r"\nall configurations +\d{3} ", told)
+    assert re.search(r"\ncomparable runs +\d\d ", told)
+
+
 def test_sensitivity_shows_what_moves_the_result(run: Any) -> None:
     ran = run("estimate", *PLAN, "--sensitivity")
     assert "█" in ran.out

@@ -20,6 +20,7 @@ from footprint import units
 from footprint.errors import InputError, UnknownName
 from footprint.estimation import doors
 from footprint.formulas import compute, energy, impact
+from footprint.report.layout import to_narrow
 from footprint.values import ORIGINS, Range
 
 CONFIGS = Path(__file__).parent / "configs"
@@ -695,6 +696,24 @@ def test_a_sensitivity_is_the_estimate_with_that_input_at_its_end() -> None:
     (row,) = [s for s in found.sensitivities if (s.field, s.output) == ("mfu", "accelerator_hours")]
     assert row.output_at_low_ratio == pytest.approx(0.4 / 0.3, rel=1e-12)
     assert row.output_at_high_ratio == pytest.approx(0.4 / 0.5, rel=1e-12)
+
+
+@pytest.mark.parametrize("words", [{}, {"settings": {"mfu": "0.4"}}, {"settings": {"mfu": "0.4", "goodput": "0.95"}}])
+def test_what_is_told_to_narrow_the_range_most_does_so_when_measured(words: dict[str, Any]) -> None:
+    """The input named first is given as known, and so is each other: no other makes the range of CO2e as narrow."""
+    found = estimate(**words, sensitivity=True)
+    movers = [s for s in found.sensitivities if s.output == "total_location_kgco2e"]
+    told = to_narrow(movers).partition("square is ")[2].partition(":")[0]
+    assert told == movers[0].field
+    widths = {}
+    for mover in movers[:5]:
+        name = mover.field.rsplit(".", 1)[-1]
+        mid = next(a.value for a in found.ledger if a.field.rsplit(".", 1)[-1] == name)
+        exact = mid.mid if isinstance(mid, Range) else mid
+        known = estimate(settings={**words.get("settings", {}), name: str(exact)})
+        total = known.total_location_kgco2e
+        widths[mover.field] = total.high / total.low
+    assert min(widths, key=lambda field: widths[field]) == told, widths
 
 
 def test_no_sensitivity_is_told_unless_asked() -> None:

@@ -135,10 +135,12 @@ def device_activation_bytes(
     tensor_count: Quantity,
     layers_in_flight_count: Quantity,
     recomputed_share: Quantity,
+    scores_count: Quantity,
+    repeated_dim: Quantity,
 ) -> Quantity:
-    """Memory of activations on the first pipeline stage, with sequence parallelism and fused attention.
+    """Memory of activations on the first pipeline stage.
 
-    device_activation_bytes = tokens_count / tensor_count * (layers_in_flight_count * ((1 - recomputed_share) * (18 * d_model + 4 * ffn_dim) + recomputed_share * 2 * d_model) + recomputed_share * (18 * d_model + 4 * ffn_dim))
+    device_activation_bytes = tokens_count / tensor_count * (layers_in_flight_count * ((1 - recomputed_share) * (18 * d_model + 4 * ffn_dim + 5 * scores_count + 10 * repeated_dim * (tensor_count - 1)) + recomputed_share * 2 * d_model) + recomputed_share * (18 * d_model + 4 * ffn_dim + 5 * scores_count + 10 * repeated_dim * (tensor_count - 1)))
 
     4 bytes per FFN width: a gated FFN recomputes its product, as tuned stacks do. Routed copies of tokens are left out.
 
@@ -149,12 +151,14 @@ def device_activation_bytes(
     tensor_count : devices that share the activations
     layers_in_flight_count : layers of the stage times micro-batches that it holds at once
     recomputed_share : share of the layers that keep their input alone, 0 to 1
+    scores_count : attention scores that a token keeps, heads times length; 0 where a fused kernel spares them
+    repeated_dim : model width where every device of `tensor_count` keeps it whole; 0 under sequence parallelism
 
     References
     ----------
     .. [1] Korthikanti et al. 2022, arXiv 2205.05198, sections 4 and 5.
     """
-    kept = 18 * d_model + 4 * ffn_dim
+    kept = 18 * d_model + 4 * ffn_dim + 5 * scores_count + 10 * repeated_dim * (tensor_count - 1)
     per_layer = (1 - recomputed_share) * kept + recomputed_share * 2 * d_model
     return tokens_count / tensor_count * (layers_in_flight_count * per_layer + recomputed_share * kept)
 

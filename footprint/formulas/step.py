@@ -19,6 +19,7 @@ __all__ = [
     "handover_bytes",
     "layer_traffic_bytes",
     "matmul_s",
+    "pipelined_count",
     "remote_nodes_count",
     "step_s",
     "tensor_exchange_bytes",
@@ -246,12 +247,31 @@ def exposed_s(exchange_s: Quantity, window_s: Quantity) -> Quantity:
     return (exchange_s**3 + window_s**3) ** (1 / 3) - window_s
 
 
+def pipelined_count(
+    micro_batches_count: Quantity, pipeline_count: Quantity, chunks_count: Quantity, bubble_ratio: Quantity
+) -> Quantity:
+    """Micro-batches' time that a pipeline takes for its micro-batches, filling and draining included.
+
+    pipelined_count = micro_batches_count + bubble_ratio * (pipeline_count - 1) / chunks_count
+
+    Never less than `pipeline_count`: one micro-batch passes all stages in turn, however they interleave.
+
+    Parameters
+    ----------
+    micro_batches_count : micro-batches of a replica in a step, >= 1
+    pipeline_count, chunks_count : stages of the pipeline, and groups of layers a device, >= 1
+    bubble_ratio : calibrated; 1 for the plain schedule
+
+    References
+    ----------
+    .. [1] Narayanan et al. 2021, arXiv 2104.04473, section 2.2 (bubble).
+    """
+    return micro_batches_count + bubble_ratio * (pipeline_count - 1) / chunks_count
+
+
 def step_s(
     micro_batch_s: Quantity,
-    micro_batches_count: Quantity,
-    pipeline_count: Quantity,
-    chunks_count: Quantity,
-    bubble_ratio: Quantity,
+    passes_count: Quantity,
     exposed_gradient_s: Quantity,
     update_s: Quantity,
     latency_s: Quantity,
@@ -260,14 +280,12 @@ def step_s(
 ) -> Quantity:
     """Time of an optimizer step: micro-batches, the pipeline's filling, gradients, update, and waiting for each other.
 
-    step_s = (micro_batch_s * (micro_batches_count + bubble_ratio * (pipeline_count - 1) / chunks_count) + exposed_gradient_s + update_s + latency_s * doublings_count) * (1 + straggler_ratio * doublings_count)
+    step_s = (micro_batch_s * passes_count + exposed_gradient_s + update_s + latency_s * doublings_count) * (1 + straggler_ratio * doublings_count)
 
     Parameters
     ----------
     micro_batch_s : s of one micro-batch on one device
-    micro_batches_count : micro-batches of a replica in a step, >= 1
-    pipeline_count, chunks_count : stages of the pipeline, and groups of layers a device, >= 1
-    bubble_ratio : calibrated; 1 for the plain schedule
+    passes_count : micro-batches' time of a step, the larger of `pipelined_count` and the pipeline's stages
     exposed_gradient_s, update_s : s, once a step
     latency_s : s, calibrated, once a step for each doubling of the devices
     doublings_count : log2 of the devices, >= 0
@@ -275,8 +293,7 @@ def step_s(
 
     References
     ----------
-    .. [1] Narayanan et al. 2021, arXiv 2104.04473, section 2.2 (bubble).
+    .. [1] Shoeybi et al. 2019, "Megatron-LM", arXiv 1909.08053; waiting is this project's measure of weak scaling.
     """
-    filled = micro_batches_count + bubble_ratio * (pipeline_count - 1) / chunks_count
     once = exposed_gradient_s + update_s + latency_s * doublings_count
-    return (micro_batch_s * filled + once) * (1 + straggler_ratio * doublings_count)
+    return (micro_batch_s * passes_count + once) * (1 + straggler_ratio * doublings_count)

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from footprint.catalog import Catalog, open_catalog
 from footprint.throughput.fitting import Fit, choices, fit_steady, unseen_sources
 from footprint.throughput.measured import Measured, measured
+from footprint.throughput.ranges import unseen_range
 from footprint.throughput.rule import DENSE, EARLY, MIXTURE
 from footprint.throughput.steady import MATURE_SOFTWARE, Constants
 from footprint.throughput.whole_run import (
@@ -33,7 +34,6 @@ from footprint.throughput.whole_run import (
     Runs,
     centred,
     fit_kept,
-    interval,
     quantile,
     run_layer,
     sized_errors,
@@ -41,7 +41,7 @@ from footprint.throughput.whole_run import (
 )
 
 UNSEEN = "throughput_unseen.csv"
-AS_OF = "2026-11-24"
+AS_OF = "2026-11-25"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def calibrate(catalog: Catalog) -> Calibration:
     by_organization = unseen_organizations(runs)
     rows += [
         _row("found_layout", 1, float(np.exp(shift)), 1, "what sources reach of the fastest layout that is found"),
-        *_steady_errors(_kinds(data), centred(found, shift), count),
+        *_steady_errors(data, centred(found, shift), count),
         *_source_rows(fit, count),
         *_bounds(data, count),
         _row("production", 1, kept / float(np.exp(shift)), 1, published_count),
@@ -84,6 +84,7 @@ def calibrate(catalog: Catalog) -> Calibration:
         f"90th percentile x{centred(found, shift).p90():.2f}",
         f"whole-run hours, unseen organizations ({published_count}): median {by_organization.median():.1%}, "
         f"90th percentile x{by_organization.p90():.2f}",
+        *_parts_of_runs(runs, by_organization),
         f"share of steady throughput kept over a whole run beside failures: {kept:.3f}, times {early:.3f} before 2023",
     ]
     report += ["90 % intervals of steady throughput, each source held by the ranges that the others set:"]
@@ -116,10 +117,10 @@ def _kinds(data: Measured) -> NDArray[np.str_]:
     return np.where(early, EARLY, np.where(data.is_moe, MIXTURE, DENSE))
 
 
-def _steady_errors(kinds: NDArray[np.str_], errors: Errors, note: str) -> list[dict[str, str]]:
-    rows = []
+def _steady_errors(data: Measured, errors: Errors, note: str) -> list[dict[str, str]]:
+    rows, kinds = [], _kinds(data)
     for name in (DENSE, MIXTURE, EARLY):
-        ends = interval(_some(errors, kinds == name))
+        ends = unseen_range(errors, data.group, kinds == name)
         rows.append(_row(f"steady_error:{name}", ends.low, 1, ends.high, f"{note}, each unseen"))
     return rows
 
@@ -129,9 +130,11 @@ def _coverage(data: Measured, errors: Errors) -> list[str]:
     kinds, groups = _kinds(data), np.array(data.group)
     inside, width = np.zeros(len(kinds)), np.zeros(len(kinds))
     for group in sorted(set(data.group)):
-        for name in set(kinds[groups == group].tolist()):
-            own = (groups == group) & (kinds == name)
-            ends = interval(_some(errors, (groups != group) & (kinds == name)))
+        others = groups != group
+        rest, names = _some(errors, others), groups[others].tolist()
+        for name in sorted(set(kinds[~others].tolist())):
+            own = ~others & (kinds == name)
+            ends = unseen_range(rest, names, kinds[others] == name)
             inside[own] = (np.log(ends.low) <= errors.residual[own]) & (errors.residual[own] <= np.log(ends.high))
             width[own] = ends.high / ends.low
     large = np.asarray(data.settings.shape.matmul_params) >= SIZE_BOUNDARY
@@ -182,6 +185,22 @@ def _run_errors(runs: Runs, errors: Errors, note: str) -> list[dict[str, str]]:
         _row("run_error:large", sized.large.low, 1, sized.large.high, f"{note}, each unseen"),
         _row("small_params", 1, sized.small_params, 1, place),
         _row("large_params", 1, sized.large_params, 1, place),
+    ]
+
+
+def _parts_of_runs(runs: Runs, errors: Errors) -> list[str]:
+    """What the errors on runs come from: hours that are stated or inferred, sizes."""
+    stated, large = runs.fit_weight > 0, runs.active_params >= SIZE_BOUNDARY
+    parts = {
+        "hours that their authors state": stated,
+        "hours from devices and rounded days": ~stated,
+        "of 8B active parameters and more": large,
+        "smaller": ~large,
+    }
+    return [
+        f"  {name}: {which.sum()} runs, median {_some(errors, which).median():.1%}, "
+        f"90th percentile x{_some(errors, which).p90():.2f}"
+        for name, which in parts.items()
     ]
 
 

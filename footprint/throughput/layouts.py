@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from footprint.formulas import memory
 from footprint.throughput.setting import Setting, at, broadcast
 from footprint.throughput.steady import (
+    MATURE_SOFTWARE,
     Constants,
     Layouts,
     domain_replicas,
@@ -112,8 +113,13 @@ def _device_bytes(setting: Setting, layouts: Layouts) -> tuple[Quantity, Quantit
     layers = shape.n_layers / layouts.pipeline * flight
     logits = memory.logits_bytes(tokens, shape.vocab, layouts.tensor) / np.where(layouts.pipeline > 1, 2, 1)
     bare = states + logits
-    full = bare + memory.device_activation_bytes(tokens, shape.d_model, ffn, layouts.tensor, layers, 1.0)
-    plain = bare + memory.device_activation_bytes(tokens, shape.d_model, ffn, layouts.tensor, layers, 0.0)
+    early = setting.software_year < MATURE_SOFTWARE
+    scores, repeated = early * shape.n_heads * shape.seq_len, early * shape.d_model
+    full, plain = (
+        bare
+        + memory.device_activation_bytes(tokens, shape.d_model, ffn, layouts.tensor, layers, share, scores, repeated)
+        for share in (1.0, 0.0)
+    )
     return full, plain
 
 

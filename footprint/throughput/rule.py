@@ -110,7 +110,7 @@ def predict(
     catalog : with the calibrated constants
     """
     rule = rule_of(catalog)
-    layouts, reached, taken, fits = _searched(setting, tuple(sorted(fixed.items())), catalog)
+    layout, reached = _searched(setting, tuple(sorted(fixed.items())), catalog)
     steady = reached * rule.known("found_layout").mid * _over_own_peak(accelerator, precision)
     ceiling = ceiling_share(accelerator, catalog)
     early = setting.software_year < MATURE_SOFTWARE
@@ -136,7 +136,7 @@ def predict(
         goodput=Range(float(low), float(mid), float(high)),
         generation_mfu=catalog.constant("generation_mfu"),
         steady_mfu=_ranged(steady, steady_error, ceiling),
-        layout=_layout(setting, layouts, rule.constants, taken, fits),
+        layout=layout,
         is_measured=not far,
         note=what,
     )
@@ -154,11 +154,11 @@ def predict_many(
 
 
 @lru_cache(maxsize=4096)
-def _searched(
-    setting: Setting, fixed: tuple[tuple[str, float], ...], catalog: Catalog
-) -> tuple[Layouts, float, float, bool]:
-    usable = catalog.constant("usable_memory_share").mid
-    return fastest(setting, dict(fixed), usable, rule_of(catalog).constants)
+def _searched(setting: Setting, fixed: tuple[tuple[str, float], ...], catalog: Catalog) -> tuple[Layout, float]:
+    """The fastest layout of a setting, with where its time goes, and its MFU over the 16-bit peak."""
+    usable, constants = catalog.constant("usable_memory_share").mid, rule_of(catalog).constants
+    layouts, reached, taken, fits = fastest(setting, dict(fixed), usable, constants)
+    return _layout(setting, layouts, constants, taken, fits), reached
 
 
 def _over_own_peak(accelerator: Accelerator, precision: str) -> float:

@@ -117,8 +117,9 @@ def step_parts(setting: Setting, layout: Layouts, constants: Constants) -> dict[
     held = local_params(setting, layout)
     gradients = _exposed_gradients(setting, layout, constants, held, count, micro_batch_s)
     update = UPDATE_BYTES * held / replicas(setting, layout) / device.memory_bytes_per_s
+    passes = step.pipelined_count(count, layout.pipeline, layout.chunks, constants.bubble_ratio)
     whole = step.step_s(
-        micro_batch_s, count, layout.pipeline, layout.chunks, constants.bubble_ratio, gradients, update,
+        micro_batch_s, np.maximum(passes, layout.pipeline), gradients, update,
         constants.collective_latency_s, np.log2(np.maximum(setting.accelerator_count, 1.0)), constants.straggler_ratio,
     )  # fmt: skip
     parts = {name: value * count for name, value in one.items()}

@@ -1,7 +1,7 @@
 """footprint starts and answers within its limits. The same measurements as `compare.py`, which prints them.
 
-Others may use the machine meanwhile. Noise only adds time, so the least over all rounds is kept: a figure passes
-as soon as one round is within its limit, and fails only after `ROUNDS` rounds of least-of-five.
+Limits are ratios to work of the same kind done in the same turns: a slow or busy machine slows both. A figure passes
+as soon as one round is within its limit, and fails only after `ROUNDS` rounds of least-of-several.
 """
 
 from __future__ import annotations
@@ -29,33 +29,26 @@ def _compare() -> ModuleType:
 compare = _compare()
 
 
-def within(name: str, round_ms: float, least: float) -> float:
-    """The lesser of two rounds, told with its limit where it fails."""
-    found = min(round_ms, least)
-    print(f"{name}: {found:.1f} ms, limit {compare.LIMITS_MS[name]:.0f} ms")
-    return found
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("name", compare.STARTS)
-def test_starting_stays_within_its_limit_over_a_bare_interpreter(name: str) -> None:
-    least = float("inf")
+@pytest.mark.parametrize("name", compare.LIMITS)
+def test_starting_and_answering_stay_within_their_multiple_of_a_yardstick(name: str) -> None:
+    least, limit = float("inf"), compare.LIMITS[name]
     for _ in range(ROUNDS):
-        least = within(name, compare.starts_ms({name: compare.STARTS[name]})[name], least)
-        if least <= compare.LIMITS_MS[name]:
+        took, yardstick = compare.own_ms((name,))[name]
+        least = min(least, took / yardstick)
+        print(f"{name}: {took:.1f} ms, {took / yardstick:.2f} yardsticks of {yardstick:.1f} ms, limit {limit:g}")
+        if least <= limit:
             break
-    assert least <= compare.LIMITS_MS[name]
+    assert least <= limit
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", compare.CALLS)
-def test_answering_stays_within_its_limit_in_a_warm_process(name: str) -> None:
-    least = float("inf")
-    for _ in range(ROUNDS):
-        least = within(name, compare.call_ms(*compare.CALLS[name]), least)
-        if least <= compare.LIMITS_MS[name]:
-            break
-    assert least <= compare.LIMITS_MS[name]
+def test_work_done_twice_is_over_a_limit_of_one_and_a_half_on_any_machine() -> None:
+    """The yardstick itself: the same work is one of it, twice the work is two."""
+    for yardstick, times in ((compare.SMALL_WORK, 40), (compare.LARGE_WORK, 5)):
+        one, once = compare.call_ms("", "work()", times, yardstick=yardstick)
+        two, again = compare.call_ms("", "work(); work()", times, yardstick=yardstick)
+        assert one / once == pytest.approx(1, abs=0.4)
+        assert two / again == pytest.approx(2, abs=0.7)
 
 
 def test_a_start_is_slower_than_a_bare_interpreter_and_children_write_bytecode() -> None:
@@ -72,7 +65,7 @@ def test_a_failing_command_is_no_measurement() -> None:
 
 
 def test_one_call_is_timed_without_its_setup() -> None:
-    took = compare.call_ms("import time; time.sleep(0.2)", "time.sleep(0.002)", 3)
+    took, _ = compare.call_ms("import time; time.sleep(0.2)", "time.sleep(0.002)", 3)
     assert 2 <= took <= 2 + 50
 
 
