@@ -9,13 +9,15 @@ whatever ends the process loses at most the interval since the last one; torn li
 
 from __future__ import annotations
 
+import errno
+import itertools
 import json
 import math
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -119,15 +121,11 @@ class Tick:
 
 
 class JournalWriter:
-    """Writes one file; a failing disk is told by `problem` and never raises after the file was opened.
+    """Writes one file; a failing disk is told by `problem`, never raised.
 
     What could not be written is kept as far as it can be added up (windows, progress, notes): memory stays bounded,
-    and counters carry the energy over to the next line that gets through.
-
-    Raises
-    ------
-    OSError
-        When the folder or the file cannot be made.
+    and counters carry the energy over to the next line that gets through. A file that is gone is begun anew, from the
+    first reading on.
     """
 
     def __init__(self, folder: Path, header: Header) -> None:
@@ -138,14 +136,41 @@ class JournalWriter:
         self._synced_s = self._failed_s = -math.inf
         self._left: Tick | None = None
         self._is_torn = False
-        folder.mkdir(parents=True, exist_ok=True)
-        self._handle: int | None = self._open()
+        self._handle: int | None = None
         first = {"journal": FORMAT, **records.to_plain(header), "words": dict(header.words), "planned": header.planned}
-        os.write(self._handle, (json.dumps(first, ensure_ascii=True) + "\n").encode())
+        self._head = (json.dumps(first, ensure_ascii=True) + "\n").encode()
+        self._first_line = b""
+        try:
+            self._handle = self._open()
+        except OSError as error:
+            self._fail(error, header.started_s)
 
     def _open(self) -> int:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
-        return os.open(self.path, flags, 0o644)
+        """The file as it was left, or a new one, under a name that no other tracker has taken."""
+        folder, stem = self.path.parent, self.header.file_name.removesuffix(SUFFIX)
+        flags = os.O_WRONLY | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
+        folder.mkdir(parents=True, exist_ok=True)
+        for number in itertools.count(1):
+            path = folder / (stem + (f"-{number}" if number > 1 else "") + SUFFIX)
+            try:
+                handle = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o644)
+            except FileExistsError:
+                if path == self.path and self._is_mine(path):
+                    return os.open(path, flags)
+                continue
+            try:
+                _write_all(handle, self._head + self._first_line)
+            except OSError:
+                os.close(handle)
+                path.unlink(missing_ok=True)
+                raise
+            self.path, self._is_torn = path, False
+            return handle
+        raise AssertionError  # numbers do not end
+
+    def _is_mine(self, path: Path) -> bool:
+        with path.open("rb") as file:
+            return file.readline() == self._head
 
     def write(self, tick: Tick) -> None:
         """Append a reading; True to disk every `SYNC_S` seconds."""
@@ -154,41 +179,47 @@ class JournalWriter:
         if self.problem and tick.at_s - self._failed_s < RETRY_S and not tick.end:
             self._left = _without_samples(tick)
             return
+        is_sync_due = bool(tick.end) or tick.at_s - self._synced_s >= SYNC_S
         try:
-            self._append(self._line(tick))
+            if is_sync_due and self._has_vanished():
+                self.close()
+                tick = replace(tick, notes=(*tick.notes, "the journal was gone in mid-run, and was begun anew"))
+            self._append(tick)
         except OSError as error:
-            self.problem = error.strerror or str(error)
-            self._failed_s = tick.at_s
             self._left = _without_samples(tick)
-            self._drop()
+            self._fail(error, tick.at_s)
             return
         self.problem, self._left = "", None
-        if tick.end or tick.at_s - self._synced_s >= SYNC_S:
+        if is_sync_due and self._handle is not None:
             self._synced_s = tick.at_s
-            self._sync()
-
-    def _append(self, line: bytes) -> None:
-        if self._handle is None:
-            self._handle = self._open()
-        if self._is_torn:
-            line = b"\n" + line
-        written = os.write(self._handle, line)
-        self._is_torn = written < len(line)
-        if self._is_torn:
-            raise OSError(28, "no space left on device")
-
-    def _sync(self) -> None:
-        with suppress(OSError):
-            if self._handle is not None:
+            with suppress(OSError):
                 os.fsync(self._handle)
 
-    def _drop(self) -> None:
+    def _has_vanished(self) -> bool:
+        """Whether what is written goes to no file that could be read: deleted, or on a mount that is gone."""
+        if self._handle is None:
+            return False
+        own = os.fstat(self._handle)
+        try:
+            there = os.stat(self.path)
+        except OSError:
+            return True
+        return (there.st_dev, there.st_ino) != (own.st_dev, own.st_ino)
+
+    def _append(self, tick: Tick) -> None:
+        if self._handle is None:
+            self._handle = self._open()
+        line = self._line(tick)
+        _write_all(self._handle, b"\n" + line if self._is_torn else line)
+        self._is_torn = False
+        if not self._first_line and tick.samples and not tick.is_edge:
+            self._first_line = self._line(Tick(tick.at_s, tick.samples))
+
+    def _fail(self, error: OSError, at_s: float) -> None:
         """A handle of a vanished mount never comes back; a new one may."""
-        self._is_torn = True
-        if self._handle is not None:
-            with suppress(OSError):
-                os.close(self._handle)
-            self._handle = None
+        self.problem = error.strerror or str(error)
+        self._failed_s, self._is_torn = at_s, True
+        self.close()
 
     def close(self) -> None:
         """Let go of the file; harmless twice."""
@@ -231,6 +262,12 @@ class JournalWriter:
         return packed
 
 
+def _write_all(handle: int, line: bytes) -> None:
+    """In one write; a part of a line is a failure."""
+    if os.write(handle, line) < len(line):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 def _short(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
 
@@ -266,10 +303,10 @@ class Journal:
             file.readline()
             for line in file:
                 tick = self.tick_of(line)
-                if tick is None:
-                    self.torn_count += 1
-                else:
+                if tick is not None:
                     yield tick
+                elif line.strip():  # an empty one ends one that was torn
+                    self.torn_count += 1
 
     def tick_of(self, line: bytes) -> Tick | None:
         """One line as a reading; None for one that is torn."""
