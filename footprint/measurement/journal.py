@@ -229,37 +229,46 @@ class JournalWriter:
             self._handle = None
 
     def _line(self, tick: Tick) -> bytes:
-        line: dict[str, Any] = {"t": round(tick.at_s, 6)}
+        at_s, places = tick.at_s, self._places
+        text = f'{{"t":{round(at_s, 6)!r}'
         if tick.samples:
-            line["s"] = [self._packed(sample, tick.at_s) for sample in tick.samples if sample.meter in self._places]
+            rows = [_packed(places[one.meter], one, at_s) for one in tick.samples if one.meter in places]
+            text += f',"s":{_numbers(rows)}'
+        told: dict[str, Any] = {}
         if tick.is_edge:
-            line["edge"] = 1
+            told["edge"] = 1
         if tick.windows:
-            line["w"] = {name: [count, round(seconds, 6)] for name, (count, seconds) in tick.windows.items()}
+            told["w"] = {name: [count, round(seconds, 6)] for name, (count, seconds) in tick.windows.items()}
         if tick.progress:
-            line["p"] = dict(tick.progress)
+            told["p"] = dict(tick.progress)
         if tick.notes:
-            line["n"] = list(tick.notes)
+            told["n"] = list(tick.notes)
         if tick.end:
-            line["end"] = tick.end
+            told["end"] = tick.end
         if tick.error:
-            line["error"] = tick.error
-        return json.dumps(line, separators=(",", ":")).encode() + b"\n"
+            told["error"] = tick.error
+        if told:
+            text += "," + json.dumps(told, separators=(",", ":"))[1:-1]
+        return (text + "}\n").encode()
 
-    def _packed(self, sample: Sample, at_s: float) -> list[Any]:
-        """[meter, seconds after the line, joules, watts, utilization, staleness, attributed share], empty ends cut."""
-        packed: list[Any] = [
-            self._places[sample.meter],
-            round(sample.at_s - at_s, 6),
-            _short(sample.energy_j),
-            _short(sample.power_w),
-            _short(sample.utilization),
-            _short(sample.stale_s),
-            _short(sample.attributed_share),
-        ]
-        while packed[-1] is None:
-            packed.pop()
-        return packed
+
+def _packed(place: int, sample: Sample, at_s: float) -> list[float | None]:
+    """[meter, seconds after the line, joules, watts, utilization, staleness, attributed share], empty ends cut."""
+    packed = [place, round(sample.at_s - at_s, 6), sample.energy_j, sample.power_w, sample.utilization]
+    if sample.stale_s is not None or sample.attributed_share is not None:
+        packed += _short(sample.stale_s), _short(sample.attributed_share)
+    while packed[-1] is None:
+        packed.pop()
+    return packed
+
+
+def _numbers(rows: list[list[float | None]]) -> str:
+    """As JSON. Python writes lists of numbers in the same way, at a fifth of the cost; but not numbers that are none,
+    nor those of other libraries, whose names show."""
+    text = repr(rows).replace(" ", "").replace("None", "~")
+    if "n" in text:
+        return json.dumps(rows, separators=(",", ":"))
+    return text.replace("~", "null")
 
 
 def _write_all(handle: int, line: bytes) -> None:
