@@ -1,8 +1,9 @@
 # Two commands: `make run` sets up and prints the Llama 3.1 405B estimate, `make test` sets up and passes the tests.
+# `make frameworks` adds what the callbacks are for (about 1.2 GB with PyTorch); without it their tests are skipped.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test check format benchmark calibrate clean
+.PHONY: run test check format benchmark calibrate frameworks clean
 
 run: .venv/.installed
 	$(BIN)/footprint estimate llama-3.1-405b
@@ -25,6 +26,12 @@ benchmark: .venv/.installed
 calibrate: .venv/.installed
 	$(BIN)/python -m footprint.throughput.calibrate --write data/throughput_rule.csv
 	$(BIN)/python -m footprint.estimation.power_calibration --write data/power_rule.csv
+
+frameworks: .venv/.frameworks
+
+.venv/.frameworks: .venv/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,frameworks]'
+	touch $@
 
 .venv/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv

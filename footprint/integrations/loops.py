@@ -7,6 +7,7 @@ thread's stack without the hook that ends a training, the run is closed as faile
 from __future__ import annotations
 
 import atexit
+import inspect
 import math
 import os
 import re
@@ -31,16 +32,25 @@ LOOK_S = 0.5
 """A loop that was left is noticed after so long."""
 
 
-def outermost_of(is_loop: Callable[[Any], bool]) -> FrameType | None:
-    """The outermost frame of this thread whose `self` is the one that trains."""
+def outermost_of(is_loop: Callable[[Any], bool]) -> tuple[FrameType, Any] | None:
+    """The outermost frame of this thread whose `self` is the one that trains, and this one."""
     frame: FrameType | None = sys._getframe(1)
     found = None
     while frame is not None:
-        owner = frame.f_locals.get("self")
+        owner = _self_of(frame)
         if owner is not None and is_loop(owner):
-            found = frame
+            found = frame, owner
         frame = frame.f_back
     return found
+
+
+def _self_of(frame: FrameType) -> Any:
+    """What a frame calls `self`. Before Python 3.13 its locals are a copy that would outlive what the user deletes."""
+    names = frame.f_locals
+    owner = names.get("self")
+    if frame.f_code.co_flags & inspect.CO_OPTIMIZED and type(names) is dict:
+        names.clear()
+    return owner
 
 
 def metrics(run: ActiveRun) -> dict[str, float]:
@@ -156,10 +166,10 @@ class LoopRun:
         atexit.register(self._at_exit)
         return self.run
 
-    def watch(self, frame: FrameType | None) -> None:
+    def watch(self, found: tuple[FrameType, Any] | None) -> None:
         """Close the run as failed once this frame is left without `close_run`."""
-        if frame is not None and self._watch is None:
-            self._watch = _Watch(frame, self._left)
+        if found is not None and self._watch is None:
+            self._watch = _Watch(found[0], self._left)
 
     @property
     def is_inside(self) -> bool:
@@ -168,14 +178,13 @@ class LoopRun:
 
     def close_run(self, status: str = "finished", error: BaseException | None = None) -> None:
         """Stop measuring; harmless twice."""
-        tracker, self._tracker = self._tracker, None
         watch, self._watch = self._watch, None
         if watch is not None:
             watch.stop()
-        if tracker is None or self._pid != os.getpid():
-            return
-        atexit.unregister(self._at_exit)
-        tracker.stop(status if error is None else "failed", error)
+        if self._tracker is not None and self._pid == os.getpid():
+            atexit.unregister(self._at_exit)
+            self._tracker.stop(status if error is None else "failed", error)
+        self._tracker = None
 
     def __enter__(self) -> Self:
         return self

@@ -64,7 +64,7 @@ class TrainerHooks(LoopRun):
 
     def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
         """Start measuring, or go on with the run of the checkpoint."""
-        frame = self._stand_first()
+        found = self._stand_first()
         if self.is_open:
             if self.is_inside and self.run is not None:
                 self.run.note("training began anew within one call of train: a smaller batch was tried")
@@ -73,7 +73,7 @@ class TrainerHooks(LoopRun):
         saved = (getattr(state, "stateful_callbacks", None) or {}).get(STATE_KEY) if state.global_step else None
         name = name_of(Path(str(getattr(args, "run_name", None) or args.output_dir or "")).name)
         run = self.open_run(name, self._found(args, model), saved)
-        self.watch(frame)
+        self.watch(found)
         self._flop_per_token = _flop_per_token(model)
         self._tell(run, args, state)
 
@@ -213,7 +213,7 @@ class TrainerHooks(LoopRun):
 
     # where the Trainer keeps its callbacks
 
-    def _stand_first(self) -> FrameType | None:
+    def _stand_first(self) -> tuple[FrameType, Any] | None:
         """Move to the front of the callbacks, behind the one that decides when to log; the Trainer's outermost frame.
 
         The Trainer puts callbacks that report before those of its user, and has no way to ask for another order.
@@ -225,14 +225,14 @@ class TrainerHooks(LoopRun):
                 holders.append(owner)
             return bool(holders) and getattr(owner, "callback_handler", None) is holders[0]
 
-        frame = outermost_of(has_me)
+        found = outermost_of(has_me)
         if holders:
             others = [one for one in holders[0].callbacks if one is not self]
             place = 1 if others and type(others[0]).__name__ == FLOWS else 0
             holders[0].callbacks = [*others[:place], self, *others[place:]]
-        if frame is not None:
-            self._see_cards_of(frame.f_locals["self"])
-        return frame
+        if found is not None:
+            self._see_cards_of(found[1])
+        return found
 
     def _see_cards_of(self, trainer: Any) -> None:
         """A card that the Trainer writes anew gets its co2_eq_emissions again."""
