@@ -27,8 +27,10 @@ __all__ = ["Claims", "claims_folder"]
 FOLDER_VARIABLE = "FOOTPRINT_CLAIMS"
 _MOST_BYTES = 512
 _HELD = (errno.EAGAIN, errno.EACCES, errno.EWOULDBLOCK)
-_UNSIGNED_S, _LOOK_S = 0.2, 0.002
-"""Who has just locked a device may not have signed yet: waited for so long in all, between two looks."""
+_UNSIGNED_S = 0.2
+"""Who has just locked a device may not have signed yet: waited for so long in all."""
+
+_LOOK_S = _UNSIGNED_S / 64
 
 _open_claims: WeakSet[Claims] = WeakSet()
 

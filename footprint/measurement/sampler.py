@@ -118,17 +118,21 @@ class Sampler:
 
     def start(self, patience_s: float) -> bool:
         """Start reading; False when the first reading has not come within `patience_s` (it may yet)."""
-        self._thread = threading.Thread(target=self._run, name="footprint-sampler", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._run, name="footprint-sampler", daemon=True)
+        thread.start()
+        self._thread = thread
         return self._ready.wait(patience_s)
 
     def stop(self, patience_s: float) -> bool:
-        """Ask for the last reading and wait for it; False when the thread is held up in a call."""
+        """Ask for the last reading and wait for it; False when the thread is held up in a call, or never was.
+
+        Asked on the thread itself, it comes when the thread is done with what it is at.
+        """
         self.pace.stop()
         if self._thread is None or self._pid != os.getpid():
             return False  # never started, or a forked child, that has no such thread
         if self._thread is threading.current_thread():
-            return False
+            return True
         is_done = self._done.wait(patience_s)
         if is_done:
             self._thread.join(patience_s)

@@ -48,6 +48,10 @@ class Companions:
         self._own, self._started_utc_s, self._limits, self._ranks = own, started_utc_s, limits, ranks
         self._found: dict[Path, _Companion | None] = {}
 
+    def beside(self, own: Path) -> Companions:
+        """The same where this process's journal has been moved."""
+        return Companions(own, self._started_utc_s, self._limits, self._ranks)
+
     def refresh(self) -> None:
         """Read what is new."""
         for path in journal.files_of(self._own.parent):

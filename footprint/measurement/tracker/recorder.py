@@ -5,33 +5,30 @@ from __future__ import annotations
 import atexit
 import os
 import platform
-import re
-import secrets
-import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from footprint import records
 from footprint.catalog import open_catalog
-from footprint.errors import InputError, SensorError, SensorUnavailable
-from footprint.measurement import journal
+from footprint.errors import SensorUnavailable
 from footprint.measurement.claims import Claims, claims_folder
 from footprint.measurement.journal import Header, JournalWriter, Tick
-from footprint.measurement.launcher import Launch, launch_of
+from footprint.measurement.launcher import launch_of
 from footprint.measurement.metering import HostIntegral
 from footprint.measurement.sampler import Pace, Readable, Sampler
 from footprint.measurement.sensors import detect
 from footprint.measurement.tracker.active import ActiveRun
+from footprint.measurement.tracker.budget import look_at_budget
 from footprint.measurement.tracker.companions import Companions
-from footprint.measurement.tracker.forecasting import over_budget
 from footprint.measurement.tracker.limits import boot_id, limits
+from footprint.measurement.tracker.places import move_journal, run_id_of, safe, writable_folder
 from footprint.measurement.tracker.words import TrackWords
 from footprint.values import Meter, Run, Sample
 from footprint.version import __version__
@@ -46,6 +43,12 @@ OPEN_PATIENCE_S = 10.0
 
 STOP_PATIENCE_S = 2.0
 """A call that hangs holds up the end of a training no longer."""
+
+DISK_PATIENCE_S = 1.0
+"""A disk that hangs neither."""
+
+MOST_TOLD = 1000
+"""Different complaints that are remembered: memory stays bounded."""
 
 EDGE_GAP_S = 0.004
 START_EDGE_S = 0.3
@@ -77,10 +80,11 @@ class Recorder:
     def __init__(self, words: TrackWords, options: Options) -> None:
         self.words, self.options = words, options
         self._launch = launch_of(options.environment)
-        self.run_id = _run_id(words, options, self._launch)
+        self.run_id = run_id_of(words.name, options.run_id, self._launch)
         self._pid = os.getpid()
-        self._end_lock = threading.Lock()
-        self._is_over = self._is_abandoned = False
+        self._end_lock, self._disk_lock = threading.RLock(), threading.Lock()
+        self._is_over = self._is_abandoned = self._is_written = False
+        self._earlier_failure = id(getattr(sys, "last_value", None))
         self._status, self._error = "finished", ""
         self._looked_s = self._taken_s = 0.0
         self._windows: dict[str, tuple[int, float, float]] = {}
@@ -90,7 +94,9 @@ class Recorder:
         self._header: Header | None = None
         self.run = ActiveRun(self.run_id, words, options.clock)
         self.run.read_result, self.run.rejoin = self.result, self._rejoin
-        self._folder = self._writable_folder()
+        self._folder, told = writable_folder(options.environment, options.folder, self.run_id)
+        for line in told:
+            self.run.note(line)
         self._claims = Claims(claims_folder(options.environment), self.run_id)
         pace = Pace(words.interval_s, EDGE_GAP_S, START_EDGE_S, END_EDGE_S, options.clock)
         self._sampler = Sampler(self._open, self._take, self._finish, pace)
@@ -103,8 +109,17 @@ class Recorder:
     def start(self) -> ActiveRun:
         """Open sensors and take the first reading."""
         _active.add(self)
-        if not self._sampler.start(OPEN_PATIENCE_S):
-            self.run.note(f"sensors have not answered within {OPEN_PATIENCE_S:g} s: measuring begins when they do")
+        has_begun = False
+        try:
+            if not self._sampler.start(OPEN_PATIENCE_S):
+                self.run.note(f"sensors have not answered within {OPEN_PATIENCE_S:g} s: measuring begins when they do")
+            has_begun = True
+        except RuntimeError as error:  # no thread can be started
+            self.run.note(f"nothing is measured: {error}")
+            has_begun = True
+        finally:
+            if not has_begun:  # Ctrl-C while it waits: nobody would stop it
+                self.stop("failed")
         return self.run
 
     def stop(self, status: str, error: BaseException | None = None) -> None:
@@ -123,40 +138,76 @@ class Recorder:
             self._abandon()
 
     def _abandon(self) -> None:
-        """The sampler hangs in a call: its thread is left behind, the journal is closed here."""
+        """The sampler hangs in a call: its thread is left behind, the journal is closed beside it, if the disk lets."""
         self._is_abandoned = True
-        self.run.note(f"a sensor did not answer within {STOP_PATIENCE_S:g} s at the end: its last reading stands")
+        if self._sampler.is_running:
+            self.run.note(f"no answer of sensor or disk within {STOP_PATIENCE_S:g} s at the end: what was read stands")
+        end = threading.Thread(target=self._end_alone, name="footprint-end", daemon=True)
+        with suppress(RuntimeError):  # no thread can be started: the journal stands as it is
+            end.start()
+            end.join(DISK_PATIENCE_S)
+
+    def _end_alone(self) -> None:
         try:
+            self._begin(())  # where the sensors have not answered yet
             self._write_end()
         except Exception as error:  # noqa: BLE001 - the guard
             self.run.note(f"{type(error).__name__}: {error}")
 
+    def forget(self) -> None:
+        """In a forked child: the run is its parent's; nothing is written here, and no lock of it is held or awaited."""
+        self._end_lock, self._disk_lock = threading.RLock(), threading.Lock()
+        self._is_over = self._is_abandoned = self._is_written = True
+        self.run.forget()
+        if self._writer is not None:
+            self._writer.close()
+
+    def ended_by(self) -> BaseException | None:
+        """The exception that ends the interpreter, where it came after the start."""
+        error: BaseException | None = getattr(sys, "last_value", None)
+        return None if id(error) == self._earlier_failure else error
+
     # on the sampler's thread
 
     def _open(self) -> Sequence[Readable]:
-        sensors, findings = self.options.detect(
-            self.options.environment, self.options.clock, self.options.sensors,
-            **({} if self.options.pids is None else {"pids": self.options.pids}),
-        )  # fmt: skip
-        for finding in findings:
-            if not finding.is_available:
-                self.run.note(f"{finding.sensor} is not measured: {finding.told}")
         opened: list[Readable] = []
         meters: list[Meter] = []
-        for sensor in sensors:
+        for sensor in self._detected():
             try:
                 own = [m for m in (self._claimed(meter) for meter in sensor.open()) if m is not None]
-            except SensorError as error:
-                self.run.note(str(error))
+            except Exception as error:  # noqa: BLE001 - the guard: one sensor's fault is not the others'
+                self.run.note(str(error) or type(error).__name__)
                 continue
             if own:
                 opened.append(sensor)
                 meters += own
             else:
                 sensor.close()
-        self._mine = frozenset(m.id for m in meters)
         self._begin(tuple(meters))
+        if self._is_abandoned:  # they answered after the end
+            self._claims.release()
         return opened
+
+    def _detected(self) -> Sequence[Any]:
+        own_pids = {} if self.options.pids is None else {"pids": self._own_pids}
+        try:
+            sensors, findings = self.options.detect(
+                self.options.environment, self.options.clock, self.options.sensors, **own_pids
+            )
+        except Exception as error:  # noqa: BLE001 - the guard
+            self.run.note(f"nothing is measured: {type(error).__name__}: {error}")
+            return ()
+        for finding in findings:
+            if not finding.is_available:
+                self.run.note(f"{finding.sensor} is not measured: {finding.told}")
+        return list(sensors)
+
+    def _own_pids(self) -> Iterable[int]:
+        try:
+            return tuple(self.options.pids()) if self.options.pids is not None else ()
+        except Exception as error:  # noqa: BLE001 - the user's own function, on our thread
+            self.run.note(f"pids raised {type(error).__name__}: {error}")
+            return ()
 
     def _claimed(self, meter: Meter) -> Meter | None:
         """The meter where this process counts it, or where another run does; None where a rank of this run does."""
@@ -168,7 +219,13 @@ class Recorder:
         return replace(meter, counted_in=holder or "another")
 
     def _begin(self, meters: tuple[Meter, ...]) -> None:
+        with self._disk_lock:
+            if self._header is None:
+                self._begin_once(meters)
+
+    def _begin_once(self, meters: tuple[Meter, ...]) -> None:
         now_s = self.options.clock()
+        self._mine = frozenset(m.id for m in meters)
         self.run.started_s = self._taken_s = now_s
         self._header = Header(
             run=self.run_id, name=self.words.name, host=platform.node(), boot=boot_id(), pid=self._pid,
@@ -182,10 +239,8 @@ class Recorder:
         self.run.host = HostIntegral(meters, self.words.interval_s, constants, offset_s)
         self.run.rank, self.run.world_count = self._launch.rank, self._launch.world_count
         if self._folder is not None:
-            try:
-                self._writer = JournalWriter(self._folder / self.run_id, self._header)
-            except OSError as error:
-                self.run.note(f"no journal: {error.strerror or error}; the run is kept in memory alone")
+            self._writer = JournalWriter(self._folder / self.run_id, self._header)
+            self._tell_of_disk()
         if self._writer is not None and (self._launch.world_count > 1 or self._launch.is_named_by_user):
             only = None if self._launch.rank == 0 else frozenset((0,))
             self.run.companions = Companions(self._writer.path, self._header.started_utc_s, constants, only)
@@ -201,12 +256,13 @@ class Recorder:
             return
         if at_s >= self._looked_s + COMPANIONS_S:
             self._looked_s = at_s
-            self._look_around()
+            try:
+                self._look_around()
+            except Exception as error:  # noqa: BLE001 - the guard: the reading is kept all the same
+                self._tell(f"the budget cannot be looked at: {type(error).__name__}: {error}")
         self.run.mark(at_s)
-        for name, problem in self._sampler.problems.items():
-            if (line := f"{name}: {problem}") not in self._told:
-                self._told.add(line)
-                self.run.note(line)
+        for name, problem in list(self._sampler.problems.items()):
+            self._tell(f"{name}: {problem}")
         windows, progress, notes = self.run.taken(at_s)
         self._add_windows(windows, at_s, joules)
         self._write(Tick(at_s, own, windows=windows, progress=progress, notes=notes))
@@ -217,8 +273,8 @@ class Recorder:
         if run.companions is not None and (run.rank == 0 or self.words.on_budget == "stop"):
             run.companions.refresh()
             run.hear_of_stop()
-        if self.words.budgets and run.rank == 0:
-            self._check_budget()
+        if run.rank == 0:
+            look_at_budget(run, 2 * COMPANIONS_S + 2 * self.words.interval_s)
 
     def _add_windows(self, windows: Mapping[str, tuple[int, float]], at_s: float, joules: float) -> None:
         elapsed_s, self._taken_s = at_s - self._taken_s, at_s
@@ -228,93 +284,60 @@ class Recorder:
             self._windows[name] = (had[0] + count, had[1] + seconds, had[2] + joules * part)
 
     def _write(self, tick: Tick) -> None:
-        if self._writer is None:
-            return
-        self._writer.write(tick)
-        if self._writer.problem and self._writer.problem not in self._told:
-            self._told.add(self._writer.problem)
-            self.run.note(f"the journal cannot be written ({self._writer.problem}): tried again, nothing is lost yet")
+        with self._disk_lock:
+            if self._writer is not None and not self._is_written:
+                self._writer.write(tick)
+                self._tell_of_disk()
+
+    def _tell_of_disk(self) -> None:
+        if self._writer is not None and self._writer.problem:
+            self._tell(f"the journal cannot be written ({self._writer.problem}): tried again, nothing is lost yet")
+
+    def _tell(self, line: str) -> None:
+        """A note of what goes wrong, once."""
+        if line not in self._told and len(self._told) < MOST_TOLD:
+            self._told.add(line)
+            self.run.note(line)
 
     def _finish(self) -> None:
         if not self._is_abandoned:
             self._write_end()
 
     def _write_end(self) -> None:
-        now_s = self.options.clock() if self.run.ended_s is None else self.run.ended_s
-        if self._sampler.failure:
-            self.run.note(f"measuring ended early: {self._sampler.failure}")
-        windows, progress, notes = self.run.taken(now_s)
-        if self._writer is not None:
-            end = Tick(now_s, (), False, windows, progress, notes, self._status, self._error)
-            self._writer.write(end)
-            self._writer.close()
-        self._claims.release()
+        with self._disk_lock:
+            if self._is_written:
+                return
+            self._is_written = True
+            now_s = self.options.clock() if self.run.ended_s is None else self.run.ended_s
+            if self._sampler.failure:
+                self.run.note(f"measuring ended early: {self._sampler.failure}")
+            windows, progress, notes = self.run.taken(now_s)
+            if self._writer is not None:
+                end = Tick(now_s, (), False, windows, progress, notes, self._status, self._error)
+                self._writer.write(end)
+                self._writer.close()
+            self._claims.release()
 
-    def _check_budget(self) -> None:
-        if self.run.budget_reached:
-            return
-        live = self.run.live()
-        spent = {
-            "budget_kwh": live.facility_energy_kwh,
-            "budget_kgco2e": live.operational_location_kgco2e,
-            "budget_usd": live.electricity_usd,
-        }
-        reason = over_budget(self.words.budgets, spent, self.run.forecast())
-        if reason is None:
-            return
-        self.run.budget_reached = True
-        self.run.note(reason)
-        if callable(self.words.on_budget):
-            try:
-                self.words.on_budget(self.run, reason)
-            except Exception as error:  # noqa: BLE001 - the user's own function, on our thread
-                self.run.note(f"on_budget raised {type(error).__name__}: {error}")
-        elif self.words.on_budget == "stop":
-            self.run.agree_to_stop(2 * COMPANIONS_S + 2 * self.words.interval_s)
-        elif self.words.on_budget == "signal":
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    # folders and results
-
-    def _writable_folder(self) -> Path | None:
-        """The folder of runs; one that was named must be writable, the usual one gives way to a temporary one."""
-        named = self.options.folder or self.options.environment.get("FOOTPRINT_FOLDER")
-        root = journal.runs_folder(self.options.environment, named)
-        try:
-            _try(root / self.run_id)
-            return root
-        except OSError as error:
-            if named:
-                told = f"cannot be written ({error.strerror or error})"
-                raise InputError("folder", str(root), told, "name a folder that you may write in") from error
-        import tempfile
-
-        other = Path(tempfile.gettempdir()) / f"footprint-{os.getuid() if hasattr(os, 'getuid') else 'runs'}" / "runs"
-        try:
-            _try(other / self.run_id)
-        except OSError as error:
-            self.run.note(f"no journal: {root} and {other} cannot be written ({error.strerror or error})")
-            return None
-        self.run.note(f"{root} cannot be written: the journal is in {other}; name a folder with FOOTPRINT_FOLDER")
-        return other
+    # going on, and results
 
     def _rejoin(self, run_id: str) -> None:
         """Move this start's journal to the run that it goes on with."""
-        safe = _safe(run_id)
+        new_id = safe(run_id)
+        if not self._disk_lock.acquire(timeout=DISK_PATIENCE_S):
+            self.run.note(f"could not go on with run {run_id}: the disk does not answer")
+            return
         try:
             if self._writer is not None and self._folder is not None:
-                old = self._writer.path
-                new = self._folder / safe / old.name
-                new.parent.mkdir(parents=True, exist_ok=True)
-                os.replace(old, new)
-                self._writer.path = new
-                if not any(old.parent.iterdir()):
-                    old.parent.rmdir()
+                self._writer.path = move_journal(self._writer.path, self._folder / new_id)
+                if self.run.companions is not None:
+                    self.run.companions = self.run.companions.beside(self._writer.path)
         except OSError as error:
             self.run.note(f"could not go on with run {run_id}: {error.strerror or error}")
             return
-        self.run_id = self.run.id = safe
-        self._claims.rename(safe)
+        finally:
+            self._disk_lock.release()
+        self.run_id = self.run.id = new_id
+        self._claims.rename(new_id)
 
     def result(self) -> RunResult:
         """The run by its journals; by what this process added up where they cannot be read or written."""
@@ -342,44 +365,19 @@ class Recorder:
         return run_of([segment], header.words, open_catalog(self.words.data))
 
 
-def _try(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    probe = folder / f".{os.getpid()}-{secrets.token_hex(4)}"
-    probe.touch()
-    probe.unlink()
-
-
-def _safe(run_id: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]", "_", run_id)[:150].lstrip(".") or "run"
-
-
-def _run_id(words: TrackWords, options: Options, launch: Launch) -> str:
-    """As given; as the launcher's processes share it, under the run's name; else made of name, time and chance."""
-    if options.run_id:
-        return _safe(options.run_id)
-    if launch.job and launch.is_named_by_user:
-        return _safe(launch.job)
-    if launch.job:
-        return _safe(f"{words.name}-{launch.job}")
-    if launch.shares_parent:
-        return _safe(f"{words.name}-{platform.node()}-{os.getppid()}-{_started(os.getppid())}")
-    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    return _safe(f"{words.name}-{moment}-{secrets.token_hex(3)}")
-
-
-def _started(pid: int) -> str:
-    """When a process began, in the kernel's ticks: tells apart two with one number."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return "0"
-
-
 def _stop_forgotten() -> None:
     """At the interpreter's end: runs that nobody stopped; failed where an exception ended it."""
-    failed = getattr(sys, "last_value", None)
     for recorder in list(_active):
-        recorder.stop("failed" if failed is not None else "finished", failed)
+        error = recorder.ended_by()
+        recorder.stop("finished" if error is None else "failed", error)
+
+
+def _forget_all() -> None:
+    for recorder in list(_active):
+        recorder.forget()
+    _active.clear()
 
 
 atexit.register(_stop_forgotten)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_all)
