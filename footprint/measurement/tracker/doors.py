@@ -10,7 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from footprint.errors import InputError
+from footprint.errors import InputError, UnknownName
+from footprint.measurement.sensors import SENSORS
 from footprint.measurement.tracker.active import ActiveRun
 from footprint.measurement.tracker.recorder import Options, Recorder
 from footprint.measurement.tracker.words import label, track_words
@@ -167,13 +168,34 @@ def track(
 
 
 def _options(given: Mapping[str, Any]) -> Options:
-    run_id = given.get("run_id")
+    run_id, pids = given.get("run_id"), given.get("pids")
     environment = given.get("environment")
-    folder = given.get("folder")
+    if pids is not None and not callable(pids):
+        raise InputError("pids", str(pids), "must be a function", "write pids=lambda: (4242,)")
+    if environment is not None and not isinstance(environment, Mapping):
+        raise InputError("environment", str(environment), "must be a mapping", "give os.environ, or a copy of it")
     return Options(
-        folder=None if folder is None else Path(folder),
+        folder=_folder(given.get("folder")),
         run_id=label("run_id", run_id) if run_id is not None else None,
-        pids=given.get("pids"),
+        pids=pids,
         environment=dict(os.environ if environment is None else environment),
-        sensors=given.get("sensors"),
+        sensors=_sensors(given.get("sensors")),
     )
+
+
+def _folder(given: Any) -> Path | None:
+    if given is None:
+        return None
+    if not isinstance(given, (str, os.PathLike)) or not os.fspath(given):
+        raise InputError("folder", str(given), "must be a path", "leave it out for the usual one")
+    return Path(given)
+
+
+def _sensors(given: Any) -> tuple[str, ...] | None:
+    if given is None:
+        return None
+    names = (given,) if isinstance(given, str) else tuple(given) if isinstance(given, Collection) else (str(given),)
+    for name in names:
+        if name not in SENSORS:
+            raise UnknownName("sensor", name, SENSORS, f"the sensors are {', '.join(SENSORS)}")
+    return names

@@ -16,7 +16,8 @@ from footprint import records
 from footprint.accounting import words as read
 from footprint.accounting.site import SETTINGS, SiteWords, check_place
 from footprint.catalog import open_catalog
-from footprint.errors import InputError
+from footprint.catalog.records import PRECISIONS
+from footprint.errors import InputError, UnknownName
 from footprint.values import Footprint, Range
 
 __all__ = ["BUDGETS", "PLACE", "TrackWords", "site_words", "track_words"]
@@ -76,9 +77,9 @@ def track_words(name: str | None, given: Mapping[str, Any]) -> TrackWords:
         tags=_tags(given.get("tags") or ()),
         place={word: given[word] for word in PLACE if given.get(word) is not None},
         settings=read.settings(given.get("settings"), SETTINGS),
-        node=given.get("node"),
+        node=None if given.get("node") is None else str(given["node"]),
         data=None if data is None else str(data),
-        precision=given.get("precision"),
+        precision=None if given.get("precision") is None else str(given["precision"]),
         quantities={w: read.quantity(w, given[w]) for w in _QUANTITIES if given.get(w) is not None},
         budgets={w: read.quantity(w, given[w]) for w in BUDGETS if given.get(w) is not None},
         on_budget=_on_budget(given.get("on_budget", "warn")),
@@ -89,6 +90,8 @@ def track_words(name: str | None, given: Mapping[str, Any]) -> TrackWords:
         check_place(site_words(words.plain()), open_catalog(words.data))
     if words.node is not None:
         open_catalog(words.data).node(words.node)
+    if words.precision is not None and words.precision not in PRECISIONS:
+        raise UnknownName("precision", words.precision, PRECISIONS, f"the precisions are {', '.join(PRECISIONS)}")
     return words
 
 
@@ -153,6 +156,8 @@ def _planned(given: Any) -> Footprint | None:
 
 
 def _tags(given: str | Iterable[Any]) -> tuple[str, ...]:
+    if not isinstance(given, Iterable):
+        raise InputError("tags", str(given), "must be words", "write tags=('ablation', 'lr')")
     return tuple(dict.fromkeys(label("tags", tag) for tag in ([given] if isinstance(given, str) else given)))
 
 
