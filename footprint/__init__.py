@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from footprint.version import __version__
 
 if TYPE_CHECKING:
+    from footprint import charts
     from footprint.errors import DataError, FootprintError, InputError, MissingExtra, UnknownName
     from footprint.estimation.doors import backtest, calibrate, compare, estimate, sweep
     from footprint.measurement.tracker.doors import track
@@ -22,6 +23,7 @@ _HOMES = {
     "UnknownName": "footprint.errors",
     "backtest": "footprint.estimation.doors",
     "calibrate": "footprint.estimation.doors",
+    "charts": "footprint.charts",
     "compare": "footprint.estimation.doors",
     "estimate": "footprint.estimation.doors",
     "sweep": "footprint.estimation.doors",
@@ -38,6 +40,7 @@ __all__ = [
     "__version__",
     "backtest",
     "calibrate",
+    "charts",
     "compare",
     "estimate",
     "sweep",
@@ -49,7 +52,8 @@ def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'footprint' has no attribute {name!r}")
-    return getattr(import_module(home), name)
+    room = import_module(home)
+    return room if home == f"footprint.{name}" else getattr(room, name)
 
 
 def __dir__() -> list[str]:
