@@ -15,7 +15,7 @@ from footprint.measurement.metering import HostIntegral, Limits
 from footprint.measurement.tracker.assessing import total
 from footprint.measurement.tracker.limits import boot_id
 from footprint.measurement.tracker.progress import joined, progress_of
-from footprint.values import MeterUsage, Range, Segment
+from footprint.values import Meter, MeterUsage, Range, Segment
 
 __all__ = ["SegmentSum", "added_up", "from_memory", "sorted_into_segments"]
 
@@ -78,12 +78,16 @@ def added_up(journals: Sequence[Journal], limits: Limits) -> SegmentSum:
     """Read every line of a segment's journals once, in the order of time."""
     interval_s = max(j.header.interval_s for j in journals)
     header = journals[0].header
-    meters = {m.id: m for j in journals for m in j.header.meters}
+    meters: dict[str, Meter] = {}
+    for meter in (m for j in journals for m in j.header.meters):
+        if meter.id not in meters or meters[meter.id].counted_in:  # counted here if any process of the run counts it
+            meters[meter.id] = meter
     offset_s = header.started_utc_s - header.started_s
     host = HostIntegral(tuple(meters.values()), interval_s, limits, offset_s, keeps_curve=True)
     started_s = min(j.header.started_s for j in journals)
     found = SegmentSum(header, started_s, started_s, "running", interval_s)
-    inside: dict[int, list[Tick]] = {}
+    inside: dict[int, list[tuple[float, Tick]]] = {}
+    before_s = {number: j.header.started_s for number, j in enumerate(journals)}
     ends: dict[int, str] = {}
     progress: dict[int, dict[str, float]] = {}
     for number, tick in _merged(journals):
@@ -91,7 +95,9 @@ def added_up(journals: Sequence[Journal], limits: Limits) -> SegmentSum:
         if not tick.is_edge:
             found.ended_s = max(found.ended_s, tick.at_s)
         if tick.windows:
-            inside.setdefault(number, []).append(tick)
+            inside.setdefault(number, []).append((before_s[number], tick))
+        if not tick.is_edge:
+            before_s[number] = tick.at_s
         if tick.progress:
             for name, value in tick.progress.items():
                 found.first.setdefault(name, value)
@@ -188,21 +194,24 @@ def _still_writes(one: Journal) -> bool:
     return time.time() - one.path.stat().st_mtime < patience_s
 
 
-def _shared_out(journals: Sequence[Journal], inside: Mapping[int, Sequence[Tick]], host: HostIntegral) -> Windows:
-    """The host's energy inside windows, those of its first rank: every rank is inside the same ones."""
+def _shared_out(
+    journals: Sequence[Journal], inside: Mapping[int, Sequence[tuple[float, Tick]]], host: HostIntegral
+) -> Windows:
+    """The host's energy inside windows, those of its first rank: every rank is inside the same ones.
+
+    Seconds inside are those since the reading before, whether that one had windows or not.
+    """
     if not inside:
         return {}
     number = min(inside, key=lambda n: (journals[n].header.rank, n))
-    before_s = journals[number].header.started_s
     windows: Windows = {}
-    for tick in inside[number]:
+    for before_s, tick in inside[number]:
         joules = _at(host.curve, tick.at_s) - _at(host.curve, before_s)
         elapsed_s = tick.at_s - before_s
         for name, (count, seconds) in tick.windows.items():
             had = windows.get(name, (0, 0.0, 0.0))
             part = min(seconds / elapsed_s, 1.0) if elapsed_s > 0 else 0.0
             windows[name] = (had[0] + count, had[1] + seconds, had[2] + joules * part)
-        before_s = tick.at_s
     return windows
 
 
