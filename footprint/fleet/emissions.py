@@ -27,7 +27,7 @@ TASKS = "task_name"
 _BALANCE_RATIO = 1e-3
 """Rows add up to the last digits; cells that have shifted by a column do not."""
 _BALANCE_KWH = 1e-9
-_FORMULA_START = re.compile(r"^'(?=[=+\-@\t\r])")
+_FORMULA_START = re.compile(r"^'(?=\s*[=+\-@])")
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,7 @@ class OutputHooks:
         self._writer: JournalWriter | None = None
         self._starts_count = 0
         self._written_j: dict[str, float] = {}
+        self._uncounted: frozenset[str] = frozenset()
         self._notes: tuple[str, ...] = ()
         self.problem = ""
         """Why nothing is written, where that is so."""
@@ -93,15 +94,13 @@ class OutputHooks:
             self.problem = str(error)
             return
         found = [(_counted(meter), kwh) for meter, kwh in importer.meters(row, self._catalog, importer.SENSOR)]
-        if self._writer is None and not self._begin(row, [meter for meter, _ in found], now_s):
-            return
-        assert self._writer is not None
+        writer = self._writer or self._begin(row, [meter for meter, _ in found], now_s)
         self._written_j |= {meter.id: kwh * J_PER_KWH for meter, kwh in found}
         self._notes = (f"measured by codecarbon {row.version}", importer.their_carbon(row))
-        self._writer.write(Tick(now_s, self._samples(now_s)))
-        self.problem = self._writer.problem
+        writer.write(Tick(now_s, self._samples(now_s)))
+        self.problem = writer.problem
 
-    def _begin(self, row: Emissions, meters: Sequence[Meter], now_s: float) -> bool:
+    def _begin(self, row: Emissions, meters: Sequence[Meter], now_s: float) -> JournalWriter:
         """The journal's first lines: codecarbon tells its start by the time since it alone."""
         words, notes = importer.place_words(row, self._catalog)
         started_s = now_s - row.duration_s
@@ -112,23 +111,25 @@ class OutputHooks:
             project=importer.run_name(row) if row.project else "", tags=(importer.TAG,),
             words=words, version=__version__,
         )  # fmt: skip
-        try:
-            self._writer = JournalWriter(self._folder / header.run, header)
-        except OSError as error:
-            self.problem = error.strerror or str(error)
-            return False
+        self._writer = writer = JournalWriter(self._folder / header.run, header)
         self._starts_count += 1
         self._written_j = {meter.id: self._written_j.get(meter.id, 0.0) for meter in meters}
-        self._writer.write(Tick(started_s, self._samples(started_s), notes=notes))
-        return True
+        self._uncounted = frozenset(meter.id for meter in meters if not meter.has_counter)
+        writer.write(Tick(started_s, self._samples(started_s), notes=notes))
+        return writer
 
     def _samples(self, at_s: float) -> tuple[Sample, ...]:
-        return tuple(Sample(meter, at_s, energy_j=joules, stale_s=0.0) for meter, joules in self._written_j.items())
+        return tuple(
+            Sample(meter, at_s, power_w=0.0)
+            if meter in self._uncounted
+            else Sample(meter, at_s, energy_j=joules, stale_s=0.0)
+            for meter, joules in self._written_j.items()
+        )
 
 
 def _counted(meter: Meter) -> Meter:
-    """codecarbon's sums are counters that are up to date when they are told."""
-    return replace(meter, has_counter=True, period_s=0.0)
+    """codecarbon's sums are counters that are up to date when they are told; what it does not count draws nothing."""
+    return meter if meter.origin == "default" else replace(meter, has_counter=True, period_s=0.0)
 
 
 def _text(value: Any) -> str:

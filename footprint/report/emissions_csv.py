@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -34,7 +35,8 @@ COLUMNS = (
 MOMENT = "%Y-%m-%dT%H:%M:%S"
 """Local, without a zone."""
 
-_FORMULA_START = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_START = ("=", "+", "-", "@")
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f]+")
 
 Cell = str | float | int | None
 
@@ -100,11 +102,12 @@ def _lines(header: Sequence[str], runs: Iterable[Run], with_header: bool) -> str
 
 
 def _written(cell: Cell) -> str:
-    """Numbers keep all digits, text cannot start a formula."""
+    """Numbers keep all digits; text stays in its line and cannot start a formula."""
     if cell is None:
         return ""
     if isinstance(cell, str):
-        return f"'{cell}" if cell.startswith(_FORMULA_START) else cell
+        line = _CONTROLS.sub(" ", cell)
+        return f"'{line}" if line.lstrip().startswith(_FORMULA_START) else line
     return repr(cell)
 
 
