@@ -303,6 +303,7 @@ def _open(shipped: Path, override: Path | None) -> Catalog:
     return Catalog(shipped, override)
 
 
+@lru_cache(maxsize=1)
 def _shipped_folder() -> Path:
     """`data/` inside the installed package, or beside it in a checkout."""
     inside = Path(__file__).resolve().parent.parent / "data"

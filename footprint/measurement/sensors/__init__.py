@@ -9,7 +9,7 @@ from footprint.errors import UnknownName
 from footprint.measurement.sensors.base import Clock, Pids, Sensor
 from footprint.values import Finding
 
-__all__ = ["SENSORS", "Clock", "Pids", "Sensor", "detect"]
+__all__ = ["SENSORS", "Clock", "Pids", "Sensor", "detect", "preload"]
 
 Factory = Callable[[Mapping[str, str], Clock, Pids], Sensor]
 
@@ -59,6 +59,13 @@ STANDS_IN_FOR = {"cpu-load": "rapl"}
 
 OF_THE_HOST = frozenset(("rapl", "cpu-load", "ram-size"))
 """Not asked where an accelerator's sensor reads whole modules, with processor and memory in them."""
+
+
+def preload() -> None:
+    """Import what the sensors need, so that no start of a run waits for it."""
+    from footprint.measurement.sensors import amd, cpu, nvml, nvml_driver, ram, rapl  # noqa: F401
+
+    nvml_driver.preload()
 
 
 def own_pids() -> tuple[int, ...]:

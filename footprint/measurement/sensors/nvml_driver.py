@@ -12,6 +12,7 @@ import struct
 import threading
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from footprint.errors import SensorUnavailable
 from footprint.measurement.sensors.devices import Instance, Present
 from footprint.units import BYTES_PER_GB, MILLIWATTS_PER_W
 
-__all__ = ["FATAL", "NOT_SUPPORTED", "UNINITIALIZED", "Driver", "Facts", "Field", "Fields", "told"]
+__all__ = ["FATAL", "NOT_SUPPORTED", "UNINITIALIZED", "Driver", "Facts", "Field", "Fields", "preload", "told"]
 
 NAME = "nvml"
 UNINITIALIZED, NOT_SUPPORTED, NO_PERMISSION, DRIVER_NOT_LOADED, LIBRARY_NOT_FOUND = 1, 3, 4, 9, 12
@@ -60,6 +61,19 @@ _FIX = {
 def told(code: int) -> str:
     """What an error code says, in words."""
     return _TOLD.get(code, f"NVML error {code}")
+
+
+def preload() -> None:
+    """Import the package where it is installed."""
+    with suppress(ImportError):
+        _package()
+
+
+def _package() -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the deprecated package says so on import; `warning` tells it
+        import pynvml
+    return pynvml
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,9 +188,7 @@ class Driver:
         if self._nvml is not None:
             return
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # the deprecated package says so on import; `warning` tells it
-                import pynvml
+            pynvml = _package()
         except ImportError as error:
             fix = "install it with: pip install nvidia-ml-py"
             raise SensorUnavailable(NAME, "the package nvidia-ml-py is not installed", fix) from error

@@ -23,7 +23,7 @@ from footprint.measurement.journal import Header, JournalWriter, Tick
 from footprint.measurement.launcher import launch_of
 from footprint.measurement.metering import HostIntegral
 from footprint.measurement.sampler import Pace, Readable, Sampler
-from footprint.measurement.sensors import detect
+from footprint.measurement.sensors import detect, preload
 from footprint.measurement.tracker.active import ActiveRun
 from footprint.measurement.tracker.budget import look_at_budget
 from footprint.measurement.tracker.companions import Companions
@@ -378,6 +378,7 @@ def _forget_all() -> None:
     _active.clear()
 
 
+preload()  # with this module, so that no start of a run waits for it
 atexit.register(_stop_forgotten)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_all)
