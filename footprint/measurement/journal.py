@@ -234,20 +234,10 @@ class JournalWriter:
         if tick.samples:
             rows = [_packed(places[one.meter], one, at_s) for one in tick.samples if one.meter in places]
             text += f',"s":{_numbers(rows)}'
-        told: dict[str, Any] = {}
-        if tick.is_edge:
-            told["edge"] = 1
-        if tick.windows:
-            told["w"] = {name: [count, round(seconds, 6)] for name, (count, seconds) in tick.windows.items()}
-        if tick.progress:
-            told["p"] = dict(tick.progress)
-        if tick.notes:
-            told["n"] = list(tick.notes)
-        if tick.end:
-            told["end"] = tick.end
-        if tick.error:
-            told["error"] = tick.error
-        if told:
+        windows = {name: [count, round(seconds, 6)] for name, (count, seconds) in tick.windows.items()}
+        rest: dict[str, Any] = {"edge": int(tick.is_edge), "w": windows, "p": dict(tick.progress)}
+        rest |= {"n": tick.notes, "end": tick.end, "error": tick.error}
+        if told := {key: value for key, value in rest.items() if value}:
             text += "," + json.dumps(told, separators=(",", ":"))[1:-1]
         return (text + "}\n").encode()
 
