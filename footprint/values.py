@@ -379,6 +379,7 @@ class Footprint:
     notes: tuple[str, ...] = field(default=())
     catalog_digest: str = ""
     version: str = ""
+    words: str = field(default="", compare=False)  # JSON of the words that it was estimated from, to start again
 
 
 @dataclass(frozen=True, slots=True)
@@ -761,5 +762,51 @@ class Run:
     planned: Footprint | None = None
     notes: tuple[str, ...] = ()
     journals: tuple[str, ...] = ()  # the files that it rests on
+    catalog_digest: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one part of the equipment adds to a footprint; None where it has none of it, or it is not known."""
+
+    name: str  # accelerators, host, network or cooling
+    facility_energy_kwh: Range | None  # of the building's, what this part draws: parts add up to it
+    operational_location_kgco2e: Range | None
+    embodied_kgco2e: Range | None
+    total_location_kgco2e: Range
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A footprint and the parts that it adds up to."""
+
+    footprint: Footprint
+    parts: tuple[Part, ...]
+    split: str  # how accelerators and their host are told apart
+
+
+@dataclass(frozen=True, slots=True)
+class CountPoint:
+    """What a plan costs on so many accelerators."""
+
+    accelerator_count: int
+    accelerator_hours: Range
+    wall_clock_h: Range | None
+    facility_energy_kwh: Range
+    total_location_kgco2e: Range
+    rental_on_demand_usd: Range | None
+
+
+@dataclass(frozen=True, slots=True)
+class ByCount:
+    """A plan on more and on fewer accelerators."""
+
+    name: str
+    accelerator: str
+    accelerator_count: int | None  # the plan's own
+    points: tuple[CountPoint, ...]
+    is_third_party: bool = False
+    notes: tuple[str, ...] = ()
     catalog_digest: str = ""
     version: str = ""

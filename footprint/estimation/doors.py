@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from footprint.catalog import Catalog, open_catalog
+from footprint.estimation import retold
 from footprint.estimation import words as read
 from footprint.estimation.estimator import estimate as estimate_drafts
-from footprint.estimation.plan import drafts
+from footprint.estimation.plan import all_words, drafts
 from footprint.estimation.presets import preset_rows
 from footprint.estimation.stages import is_moe
 from footprint.report.comparison import BENCHMARKS
@@ -53,8 +55,10 @@ def estimate(
         For words that cannot be, naming the field, the value, the bound and the fix.
     """
     catalog = open_catalog(data)
-    name, built = drafts(subject, words, catalog)
-    return Result.of(estimate_drafts(name, built, catalog, sensitivity))
+    said = all_words(subject, words)
+    name, built = drafts(said, {}, catalog)
+    found = estimate_drafts(name, built, catalog, sensitivity)
+    return Result.of(replace(found, words=retold.told(said)))
 
 
 def compare(*subjects: str | Path, data: str | Path | None = None, **words: Unpack[read.Words]) -> tuple[Result, ...]:

@@ -11,6 +11,7 @@ from footprint.accounting.site import SiteWords
 from footprint.catalog import Catalog, Row
 from footprint.errors import InputError, UnknownName
 from footprint.estimation import architecture as shape
+from footprint.estimation import retold
 from footprint.estimation import words as read
 from footprint.estimation.presets import preset_rows, published_run, stage_words
 from footprint.estimation.stage_plan import Model, Spec, StageBuilder, of_shape, stage_model
@@ -41,15 +42,8 @@ def drafts(subject: Any, given: Mapping[str, Any], catalog: Catalog) -> tuple[st
     InputError, UnknownName
         For words that no plan can be made of, each naming the field and the fix.
     """
-    words = dict(given)
+    words = all_words(subject, given)
     name = str(words.get("name") or UNNAMED)
-    if isinstance(subject, Mapping):
-        words = {**subject, **words}
-    elif subject is not None and _is_plan_file(subject):
-        words = {**read.read_plan_file(Path(subject)), **words}
-        name = str(words.get("name") or Path(subject).stem)
-    elif subject is not None:
-        words["model"] = str(subject)
     read.check_words(words)
     model = words.get("model")
     if model is None:
@@ -62,6 +56,27 @@ def drafts(subject: Any, given: Mapping[str, Any], catalog: Catalog) -> tuple[st
     return (str(words["name"]) if words.get("name") else str(model)), members
 
 
+def all_words(subject: Any, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What a subject says and what is said beside it, as one: the latter holds where both speak.
+
+    Raises
+    ------
+    InputError
+        For a file that holds no plan.
+    """
+    if subject is None:
+        return dict(given)
+    if isinstance(subject, Mapping):
+        return {**subject, **given}
+    if not _is_plan_file(subject):
+        return {**given, "model": str(subject)}
+    path = Path(subject)
+    if retold.is_record(path):
+        return retold.over(retold.read(path), given)
+    words = {**read.read_plan_file(path), **given}
+    return words if words.get("model") or words.get("name") else {**words, "name": path.stem}
+
+
 def _refuse_family_words(name: str, words: Mapping[str, Any]) -> None:
     for word in ("params", "active_params", "tokens", "config", "flop", "stages", "accelerator_hours"):
         if word in words:
@@ -69,7 +84,7 @@ def _refuse_family_words(name: str, words: Mapping[str, Any]) -> None:
 
 
 def _is_plan_file(subject: Any) -> bool:
-    return isinstance(subject, Path) or str(subject).endswith((".yaml", ".yml", ".json"))
+    return isinstance(subject, Path) or str(subject).lower().endswith((".yaml", ".yml", ".json", *retold.PAGES))
 
 
 class _Builder:

@@ -1,0 +1,80 @@
+"""The words of an estimate, kept with its result and read again from its page or its JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from footprint.errors import InputError
+from footprint.report import page_data
+from footprint.values import Range
+
+PAGES = (".html", ".htm")
+PLACES = ("region", "country", "zone")
+"""Words that say where: one of them over those kept takes the place of all."""
+
+_AGAIN = "name the page of a plan, made by: footprint report PLAN --out page.html"
+
+
+def told(words: Mapping[str, Any]) -> str:
+    """Words as JSON that needs no other file: a model's configuration stands in it."""
+    return json.dumps({name: _plain(value, name) for name, value in words.items()}, ensure_ascii=False, allow_nan=False)
+
+
+def is_record(path: Path) -> bool:
+    """Whether a file is a page, or the JSON of a result, and not a plan in words."""
+    if path.suffix.lower() in PAGES:
+        return True
+    if path.suffix.lower() != ".json" or not path.is_file():
+        return False
+    return '"schema_version"' in path.read_text(encoding="utf-8", errors="replace")
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The words that a page, or the JSON of a result, was estimated from; of a run's page those of its plan.
+
+    Raises
+    ------
+    InputError
+        For a file that holds none.
+    """
+    found = page_data.read(path)
+    if isinstance(found.get("planned"), Mapping):
+        found = found["planned"]
+    words = found.get("words")
+    if not words:
+        what = "of a measured run" if "meters" in found else "of a result whose words are not known"
+        raise InputError("plan", str(path), f"is the page {what}, not of a plan", _AGAIN)
+    try:
+        plain = json.loads(words)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError("plan", str(path), "holds words that cannot be read", _AGAIN) from error
+    if not isinstance(plain, dict):
+        raise InputError("plan", str(path), "holds words that are no mapping", _AGAIN)
+    return plain
+
+
+def over(kept: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Kept words under those given; settings are joined, and a place takes the place of all places."""
+    is_elsewhere = any(name in given for name in PLACES)
+    words = {name: value for name, value in kept.items() if not (is_elsewhere and name in PLACES)} | dict(given)
+    settings = [one["settings"] for one in (kept, given) if isinstance(one.get("settings"), Mapping)]
+    return words | ({"settings": {**settings[0], **settings[1]}} if len(settings) == 2 else {})
+
+
+def _plain(value: Any, name: str = "") -> Any:
+    """Text, numbers, lists and mappings; the configuration that a path names is read."""
+    if name == "config" and not isinstance(value, Mapping):
+        path = Path(value) / "config.json" if Path(value).is_dir() else Path(value)
+        return json.loads(path.read_text(encoding="utf-8"))
+    if isinstance(value, Range):
+        return f"{value.low}:{value.mid}:{value.high}"
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner, str(key)) for key, inner in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_plain(inner) for inner in value]
+    if value is None or isinstance(value, (str, bool, int, float)):
+        return value
+    return value.item() if hasattr(value, "item") else str(value)
