@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from emulator import Emulator, build, compiler
+from tracked_children import Nursery
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -37,5 +38,23 @@ def emulator(tmp_path: Path, emulator_library: Path) -> Callable[..., Emulator]:
     def make(**settings: Any) -> Emulator:
         made.append(Emulator(tmp_path / f"emulator-{len(made)}", emulator_library, **settings))
         return made[-1]
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def nursery(emulator_library: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
+    """Starts many tracked processes for little: `nursery.start(host, code)`."""
+    made = Nursery(emulator_library, tmp_path_factory.mktemp("children"))
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def hosts(emulator_library: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Emulator]:
+    """As `emulator`, for hosts that the tests of a file share."""
+
+    def make(**settings: Any) -> Emulator:
+        return Emulator(tmp_path_factory.mktemp("host"), emulator_library, **settings)
 
     return make
