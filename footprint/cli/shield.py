@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from types import TracebackType
 
-from footprint.errors import InputError
+from footprint.errors import FootprintError
 
 
 class Shield:
     """Around whatever must not end what it watches: a command's exit code comes back though measuring fails.
 
-    An `InputError` passes: it is for whoever typed the word.
+    Parameters
+    ----------
+    say : is told of a failure
+    lets : errors that pass, such as those that are for whoever typed a word
     """
 
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
+    def __init__(self, say: Callable[[str], None], lets: tuple[type[Exception], ...] = ()) -> None:
+        self._say, self._lets = say, lets
 
     def __enter__(self) -> None:
         pass
@@ -23,7 +26,8 @@ class Shield:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        if isinstance(error, InputError) or not isinstance(error, Exception):
+        if isinstance(error, self._lets) or not isinstance(error, Exception):
             return False
-        self._say(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+        told = str(error) if isinstance(error, FootprintError) else f"{type(error).__name__}: {error}"
+        self._say(told.removesuffix(": "))
         return True

@@ -11,7 +11,6 @@ import signal
 import sys
 import time
 from contextlib import suppress
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -21,7 +20,7 @@ import typer
 from footprint.cli import output
 from footprint.cli.shield import Shield
 from footprint.cli.words import RUN_WORDS, SITE_WORDS, Data, Out, OutFormat, takes_words
-from footprint.errors import InputError
+from footprint.errors import FootprintError, InputError
 
 if TYPE_CHECKING:
     from footprint.measurement.command import Ended, PlainRelay, Relay
@@ -131,7 +130,7 @@ def _launch(command: list[str], words: dict[str, Any], over: _Budget, summary: _
     run: ActiveRun | None = None
     with commands.relay() as relay:
         over.relay = relay
-        with shield:
+        with Shield(_not_measured, lets=(InputError,)):
             run = tracker.start()
         with shield:
             if run is not None and kept:
@@ -335,7 +334,12 @@ class _Summary:
         """Read the run's journals, assess it and tell it."""
         if self._quiet and self._out is None:
             return
-        result = run.result
+        try:
+            result = run.result
+        except FootprintError as error:
+            for told in (*run.notes, str(error)):
+                _not_measured(told)
+            return
         if self._out is not None:
             output.write(result.to(self._format), self._out)
         if not self._quiet:
@@ -344,11 +348,10 @@ class _Summary:
     def _shown(self, result: RunResult) -> str:
         if self._out is None and self._format != output.Format.text.value:
             return result.to(self._format)
-        from footprint.report import run_text
+        from footprint.report import run_short
 
-        short = replace(result, footprint=replace(result.footprint, ledger=()))  # one screen; `runs show` has it all
         is_colored = sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-        return f"\n{run_text.text(short, color=is_colored)}\nmore: footprint runs show {result.id}"
+        return "\n" + run_short.text(result, color=is_colored)
 
 
 def _signal_number(name: str) -> int:

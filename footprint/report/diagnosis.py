@@ -106,8 +106,8 @@ def _devices(diagnosis: Diagnosis) -> list[RenderableType]:
         items.append(Text("nothing is measured here: energy would be modelled from load and size", style="yellow"))
     if diagnosis.visible:
         (name, value), *rest = diagnosis.visible
-        others = f"; {' and '.join(n for n, _ in rest)} set too" if rest else ""
-        items.append(aside(f"chosen by {name}={_short(value)!r}{others}"))
+        also = f"; {' and '.join(n for n, _ in rest)} set too" if rest else ""
+        items.append(aside(f"chosen by {name}={_short(value)!r}{also}"))
     elif devices:
         items.append(aside("no variable chooses devices: all that the driver shows are counted"))
     return items
