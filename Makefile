@@ -29,9 +29,10 @@ calibrate: .venv/.installed
 
 frameworks: .venv/.frameworks
 
-.venv/.frameworks: .venv/.installed
+.venv/.frameworks: pyproject.toml
+	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,frameworks]'
-	touch $@
+	touch .venv/.installed $@
 
 .venv/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv
