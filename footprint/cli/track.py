@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import re
@@ -244,22 +245,33 @@ def _attach(pids: list[int], words: dict[str, Any], summary: _Summary) -> None:
 
 
 class _Process:
-    """A process of another: whether it still is, and not another under its number."""
+    """Another process: whether it still is, and not another under its number."""
 
     def __init__(self, pid: int) -> None:
-        self.pid, self._handle = pid, -1
+        self._pid = pid
+        self._handle: int | None = None
+        if not hasattr(os, "pidfd_open"):
+            raise InputError("pid", pid, "can be measured on Linux alone", "start it by: footprint track -- COMMAND")
         try:
-            os.kill(pid, 0)
             self._handle = os.pidfd_open(pid)
-        except PermissionError:
-            pass  # another user's
         except (OSError, OverflowError) as error:
-            raise InputError("pid", pid, "is no process that runs", "see: ps -e") from error
+            if getattr(error, "errno", errno.ESRCH) != errno.ENOSYS or not self._is_there():
+                raise InputError("pid", pid, "is no process that runs", "see: ps -e") from error
 
     def lives(self) -> bool:
         """False once it has ended."""
-        ended, _, _ = select.select([self._handle], [], [], 0)
-        return not ended
+        if self._handle is None:  # a kernel before 5.3
+            return self._is_there()
+        return not select.select([self._handle], [], [], 0)[0]
+
+    def _is_there(self) -> bool:
+        try:
+            os.kill(self._pid, 0)
+        except PermissionError:
+            return True  # another user's
+        except (OSError, OverflowError):
+            return False
+        return True
 
 
 def _environment_of(pid: int) -> tuple[dict[str, str], tuple[str, ...]]:

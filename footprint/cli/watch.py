@@ -7,6 +7,7 @@ import sys
 import time
 from collections import deque
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from footprint.measurement.following import Follower
     from footprint.report.live import Now
     from footprint.report.live_power import Screen
-    from footprint.values import Forecast, Run
+    from footprint.values import Forecast, Impact, Range, Run
 
 _LEAST_INTERVAL_S = 0.1
 _NEWEST = 20
@@ -183,7 +184,7 @@ class Watched:
             run=run,
             at_utc_s=time.time(),
             meters=meters,
-            facility_power_w=sum(watts) * run.footprint.site.pue.mid if watts else None,
+            facility_power_w=sum(watts) * _facility_ratio(run) if watts else None,
             forecast=self._forecast(run),
             tokens_per_s=tokens / (hours.mid * S_PER_H) if tokens and hours and hours.mid else None,
             joules_per_token=run.usage.it_energy_kwh.mid * J_PER_KWH / tokens if tokens else None,
@@ -221,9 +222,33 @@ class Watched:
             impact.operational_location_kgco2e.mid / drawn_kwh,
             dollars.mid / drawn_kwh if dollars else None,
         )
-        return forecast([*self._marks, mark], run.started_utc_s, run.ended_utc_s, time.time(), per_kwh)
+        found = forecast([*self._marks, mark], run.started_utc_s, run.ended_utc_s, time.time(), per_kwh)
+        return _as_sure_as(impact, found)
 
     def _budgets(self) -> tuple[tuple[str, float], ...]:
         words = self._follower.words
         given = ((field, words.get(word)) for word, field in _BUDGETS.items())
         return tuple((field, float(most)) for field, most in given if isinstance(most, (int, float)))
+
+
+def _as_sure_as(impact: Impact, found: Forecast) -> Forecast:
+    """A forecast is no surer than what was measured so far: its ends go as far from the mid at least."""
+    from footprint.values import Range
+
+    def widened(so_far: Range | None, end: Range) -> Range:
+        if so_far is None or not so_far.mid:
+            return end
+        return Range(end.low * so_far.low / so_far.mid, end.mid, end.high * so_far.high / so_far.mid)
+
+    return replace(
+        found,
+        facility_energy_kwh=widened(impact.facility_energy_kwh, found.facility_energy_kwh),
+        operational_location_kgco2e=widened(impact.operational_location_kgco2e, found.operational_location_kgco2e),
+        electricity_usd=found.electricity_usd and widened(impact.electricity_usd, found.electricity_usd),
+    )
+
+
+def _facility_ratio(run: Run) -> float:
+    """Facility energy over what meters read: the rest of the servers and the PUE."""
+    metered = sum(m.it_energy_kwh.mid for m in run.meters if m.meter.origin != "default")
+    return run.footprint.facility.facility_energy_kwh.mid / metered if metered else run.footprint.site.pue.mid
