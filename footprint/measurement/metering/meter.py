@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from footprint.units import J_PER_KWH, S_PER_H
 from footprint.values import Gap, Meter, MeterUsage, Range, Sample
@@ -66,11 +66,14 @@ class MeterIntegral:
         self.peak_w: float | None = None
         self._sum = _Bounds()
         self._count = 0
-        self._unmeasured_s = self._observed_s = self._span_s = 0.0
+        self._unmeasured_s = self._observed_s = self._span_s = self._read_j = 0.0
         self._stalled_j: float | None = None
         self._attributed_j: float | None = None
         self._audited_j = self._power_j = 0.0
-        self._still_s = 0.0
+        self._is_stuck = False
+        self._bridged_until_s = -math.inf
+        self._owed_since_s: float | None = None  # a counter stands still, but is not taken for stuck yet
+        self._owed_j = 0.0  # drawn meanwhile, by power
         self._start_ticks: list[Sample] = []
         self._end_edges: list[Sample] = []
 
@@ -78,9 +81,11 @@ class MeterIntegral:
 
     def push(self, sample: Sample) -> float:
         """Take the next sample; returns the joules since the last one (mid, my share of the device)."""
+        sample = _sound(sample)
         if sample.power_w is not None:
             self.peak_w = sample.power_w if self.peak_w is None else max(self.peak_w, sample.power_w)
-        if self._lacks_number(sample):
+        number = sample.energy_j if self.meter.has_counter else sample.power_w
+        if number is None or not math.isfinite(sample.at_s):
             return 0.0
         if self.last is None:
             self.first = self.last = sample
@@ -98,80 +103,90 @@ class MeterIntegral:
 
     def push_edge(self, sample: Sample) -> None:
         """Take a fast reading of the counter after the first sample or after the last one."""
+        sample = _sound(sample)
         if self.last is None or sample.energy_j is None:
             return
-        if self._count:
-            self._end_edges.append(sample)
-            return
-        before = self._start_ticks[-1] if self._start_ticks else self.last
-        if before.energy_j is not None and sample.energy_j > before.energy_j:
-            self._start_ticks.append(sample)
-
-    def _lacks_number(self, sample: Sample) -> bool:
-        number = sample.energy_j if self.meter.has_counter else sample.power_w
-        return number is None or not math.isfinite(number) or number < 0
+        edges = self._end_edges if self._count else self._start_ticks
+        before = edges[-1] if edges else self.last
+        is_tick = before.energy_j is not None and sample.energy_j > before.energy_j
+        if before.at_s < sample.at_s < math.inf and (is_tick or self._count):
+            edges.append(sample)
 
     def _counted(self, last: Sample, sample: Sample, elapsed_s: float) -> float:
         assert last.energy_j is not None
         assert sample.energy_j is not None
-        moved_j = sample.energy_j - last.energy_j
+        moved_j, wraps_at_j = sample.energy_j - last.energy_j, self.meter.wraps_at_j or math.inf
         most_j = self._most_w() * self.limits.overshoot_ratio * (elapsed_s + self._period_s())
-        if moved_j < 0 and self.meter.wraps_at_j and moved_j + self.meter.wraps_at_j <= most_j:
-            moved_j += self.meter.wraps_at_j
+        if moved_j < 0 and math.isfinite(wraps_at_j) and moved_j + wraps_at_j <= most_j:
+            moved_j += wraps_at_j
         power_j = self._trapezoid_j(last, sample, elapsed_s)
-        if moved_j < 0 or moved_j > most_j:
+        drawn_j = self._mean_w() * elapsed_s if power_j is None else power_j
+        if not 0 <= moved_j <= most_j:
             self.resets_count += 1
             since_j = sample.energy_j if moved_j < 0 and sample.energy_j <= most_j else 0.0
-            return self._bridge(last, sample, since_j, power_j, "the counter was reset")
-        self._still_s = 0.0 if moved_j else self._still_s + elapsed_s
-        if power_j and self._still_s > self.limits.gap_ratio * max(self._period_s(), self.interval_s):
-            return self._bridge(last, sample, 0.0, power_j, "the counter stood still while power was drawn")
+            return self._bridge(last.at_s, sample.at_s, since_j, drawn_j, "the counter was reset")
+        if moved_j + wraps_at_j <= most_j < math.inf:
+            return self._bridge(last.at_s, sample.at_s, moved_j, drawn_j, "the counter may have wrapped more than once")
+        is_still = not moved_j and power_j != 0.0  # nothing that is on draws nothing
+        since_s, untold_j = self._untold(is_still, last.at_s, sample.at_s, drawn_j)
+        if since_s is not None:
+            return self._bridge(since_s, sample.at_s, 0.0, untold_j, "the counter stood still")
         self._sum.add(moved_j, moved_j, moved_j)
         if power_j is not None:
             self._audited_j += moved_j
             self._power_j += power_j
         return moved_j
 
-    def _bridge(self, last: Sample, sample: Sample, least_j: float, power_j: float | None, reason: str) -> float:
-        """An interval that the counter does not tell: integrated power, else what it counted since it restarted."""
-        elapsed_s = sample.at_s - last.at_s
-        most_j = max(self._most_w() * elapsed_s, least_j)
-        most_j = most_j if math.isfinite(most_j) else max(least_j, power_j or 0.0)
-        middle_j = min(max(power_j if power_j is not None else least_j, least_j), most_j)
+    def _untold(self, is_still: bool, started_s: float, ended_s: float, drawn_j: float) -> tuple[float | None, float]:
+        """Since when, and joules, that a counter misses which stands still, and which wakes: that move may hold them.
+
+        What it had not moved for some intervals before it is taken for stuck is owed, and bridged with the rest.
+        """
+        was_stuck, self._is_stuck = self._is_stuck, False
+        if is_still:
+            started_s = started_s if self._owed_since_s is None else self._owed_since_s
+            drawn_j += self._owed_j
+            self._is_stuck = was_stuck or ended_s - started_s > self._usual_s()
+        is_owed = is_still and not self._is_stuck
+        self._owed_since_s, self._owed_j = (started_s, drawn_j) if is_owed else (None, 0.0)
+        return (started_s if was_stuck or self._is_stuck else None), drawn_j
+
+    def _bridge(self, started_s: float, ended_s: float, least_j: float, drawn_j: float, reason: str) -> float:
+        """An interval that the counter does not tell: integrated power, at least what it counted since it restarted."""
+        elapsed_s = ended_s - started_s
+        is_first = self._bridged_until_s != started_s  # then a counter behind by a period may have to make it up
+        most_j = max(self._most_w() * (elapsed_s + (self._period_s() if is_first else 0.0)), least_j)
+        most_j = most_j if math.isfinite(most_j) else max(least_j, drawn_j)
+        middle_j = min(max(drawn_j, least_j), most_j)
         self._sum.add(least_j, middle_j, most_j)
         self._unmeasured_s += elapsed_s
-        self._tell_gap(last.at_s, sample.at_s, reason)
+        self._bridged_until_s = ended_s
+        self._tell_gap(started_s, ended_s, reason)
         return middle_j
 
     def _powered(self, last: Sample, sample: Sample, elapsed_s: float) -> float:
+        assert self.first is not None
         assert last.power_w is not None
         assert sample.power_w is not None
         window_s = self.meter.window_s
         if window_s is None:  # a mean since the reading before
             joules = sample.power_w * elapsed_s
-        elif self._count == 1:
-            joules = self._first_interval_j(last.power_w, sample.power_w, elapsed_s, window_s)
-        else:
-            joules = (last.power_w + sample.power_w) / 2 * elapsed_s
-        is_gap = elapsed_s > self.limits.gap_ratio * max(self.interval_s, self._period_s())
-        if is_gap and window_s is not None:
-            most_w = self._most_w()
-            high_j = most_w * elapsed_s if math.isfinite(most_w) else joules
-            self._sum.add(min((self.meter.idle_w or 0.0) * elapsed_s, joules), joules, max(high_j, joules))
+            self._sum.add(joules, joules, joules)
+            return joules
+        # from the middle of the last window to that of this one, as far as they lie inside the run
+        reach_s = min(max(sample.at_s - self.first.at_s - window_s / 2, 0.0), elapsed_s)
+        is_before = reach_s < elapsed_s and window_s > elapsed_s / 2  # the run: what the last reading tells of
+        joules = (sample.power_w if is_before else (last.power_w + sample.power_w) / 2) * reach_s
+        if elapsed_s > self._usual_s():
+            least_j, most_j = (self.meter.idle_w or 0.0) * elapsed_s, self._most_w() * elapsed_s
+            self._sum.add(min(least_j, joules), joules, max(most_j, joules) if math.isfinite(most_j) else joules)
             self._unmeasured_s += elapsed_s
             self._tell_gap(last.at_s, sample.at_s, "no reading")
         else:
             self._sum.add(joules, joules, joules)
-            self._observed_s += elapsed_s if window_s is None else min(window_s, elapsed_s)
+            self._read_j += joules
+            self._observed_s += min(window_s, elapsed_s)
         return joules
-
-    def _first_interval_j(self, before_w: float, after_w: float, elapsed_s: float, window_s: float) -> float:
-        """From the run's start to the middle of the second reading's window.
-
-        The first reading tells of a time before the run where its window is long: then it is left out.
-        """
-        reach_s = max(elapsed_s - window_s / 2, 0.0)
-        return (after_w if window_s > elapsed_s / 2 else (before_w + after_w) / 2) * reach_s
 
     def _trapezoid_j(self, last: Sample, sample: Sample, elapsed_s: float) -> float | None:
         if last.power_w is None or sample.power_w is None:
@@ -183,7 +198,7 @@ class MeterIntegral:
         if sample.utilization is not None and self.meter.component == "accelerator":
             is_stalled = sample.utilization < self.limits.stalled_utilization
             self._stalled_j = (self._stalled_j or 0.0) + (joules if is_stalled else 0.0)
-        if sample.attributed_share is not None:
+        if sample.attributed_share is not None and 0 <= sample.attributed_share <= 1:
             self._attributed_j = (self._attributed_j or 0.0) + joules * sample.attributed_share
         started_s, ended_s = last.at_s + self.utc_offset_s, sample.at_s + self.utc_offset_s
         for hour, share in _hours(started_s, ended_s):
@@ -211,6 +226,15 @@ class MeterIntegral:
             return self._period_s() + (self._start_ticks[0].stale_s or 0.0) / (len(self._start_ticks) - 1)
         return self._period_s()
 
+    def _usual_s(self) -> float:
+        """Between two readings, at most; what is longer is a gap."""
+        return self.limits.gap_ratio * max(self.interval_s, self._period_s())
+
+    def _mean_w(self) -> float:
+        """So far, as far as it was told."""
+        owed_s = 0.0 if self._owed_since_s is None or self.last is None else self.last.at_s - self._owed_since_s
+        return self._sum.mid / (self._span_s - owed_s) if self._span_s > owed_s else 0.0
+
     def _most_w(self) -> float:
         return self.meter.max_w if self.meter.max_w is not None else math.inf
 
@@ -218,7 +242,7 @@ class MeterIntegral:
         """The last reading of power, my share of the device; what the counter says where there is none."""
         if self.last is not None and self.last.power_w is not None:
             return self.last.power_w * self.meter.share
-        return self._sum.mid / self._span_s * self.meter.share if self._span_s else None
+        return self._mean_w() * self.meter.share if self._span_s else None
 
     def live_j(self) -> float:
         """Joules so far without the edges, my share of the device."""
@@ -277,33 +301,28 @@ class MeterIntegral:
         age_s, oldest_s = (
             min(max(period_s - still_s, 0.0), most_stale_s) for period_s in (self._period_s(), self._longest_period_s())
         )
-        mean_w = self._sum.mid / self._span_s if self._span_s else 0.0
-        now_w = sample.power_w if sample.power_w is not None else mean_w
-        most_w = self._most_w() if math.isfinite(self._most_w()) else max(self.peak_w or 0.0, now_w, mean_w)
+        now_w = sample.power_w if sample.power_w is not None else self._mean_w()
+        most_w = self._most_w() if math.isfinite(self._most_w()) else max(self.peak_w or 0.0, now_w, self._mean_w())
         middle_j = min(now_w, most_w) * age_s / 2
         return Range(0.0, middle_j, max(most_w * oldest_s, middle_j))
 
     def _add_power_edges(self, total: _Bounds, window_s: float, ended_s: float) -> None:
         """The half window after the last reading, the time since it, and what a sensor that looks away cannot see."""
         assert self.last is not None
-        last_w = self.last.power_w or 0.0
+        last_w, idle_w = self.last.power_w or 0.0, self.meter.idle_w or 0.0
+        most_w = max(self._most_w() if math.isfinite(self._most_w()) else (self.peak_w or 0.0), last_w)
         rest_s = max(ended_s - self.last.at_s, 0.0)
-        if rest_s > self.limits.gap_ratio * max(self.interval_s, self._period_s()):
+        if rest_s > self._usual_s():
             rest_s = 0.0  # it had ceased to answer: told as a gap, not guessed
-        edge_s = window_s / 2 + rest_s
-        total.add(0.0, last_w * edge_s, 0.0)
-        total.low += min(last_w, self.meter.idle_w or 0.0) * edge_s
-        most_w = self._most_w() if math.isfinite(self._most_w()) else (self.peak_w or last_w)
-        total.high += max(most_w, last_w) * edge_s
+        edge_s = min(window_s / 2, self._span_s) + rest_s
         # at the start, half a window may tell of the time before the run
         start_j = most_w * window_s / 2
-        total.low, total.high = max(total.low - start_j, 0.0), total.high + start_j
-        unseen_s = max(self._span_s - self._unmeasured_s - self._observed_s, 0.0)
-        if unseen_s and self._span_s:
-            seen_share = 1 - unseen_s / self._span_s
-            idle_w = self.meter.idle_w or 0.0
-            total.low = min(total.mid, total.low * seen_share + min(idle_w * unseen_s, total.low))
-            total.high = max(total.mid, total.high * seen_share + most_w * unseen_s)
+        read_s = self._span_s - self._unmeasured_s
+        unseen_s = max(read_s - self._observed_s, 0.0)
+        unseen_j = self._read_j * unseen_s / read_s if unseen_s else 0.0
+        low_j = min(last_w, idle_w) * edge_s - start_j + min(idle_w * unseen_s, unseen_j) - unseen_j
+        high_j = most_w * edge_s + start_j + max(most_w * unseen_s, unseen_j) - unseen_j
+        total.add(low_j, last_w * edge_s, high_j)
 
     def usage(self, host: str, started_s: float, ended_s: float) -> MeterUsage:
         """Everything that the samples say, over a run from `started_s` to `ended_s`."""
@@ -336,7 +355,7 @@ class MeterIntegral:
         return sum(end - start for start, end, _ in self._silences(started_s, ended_s))
 
     def _silences(self, started_s: float, ended_s: float) -> Iterator[tuple[float, float, str]]:
-        usual_s = self.limits.gap_ratio * max(self.interval_s, self._period_s())
+        usual_s = self._usual_s()
         if self.first is None or self.last is None:
             yield started_s, ended_s, "never answered"
             return
@@ -349,6 +368,18 @@ class MeterIntegral:
         yield from self.gaps
         for start, end, reason in self._silences(started_s, ended_s):
             yield Gap(start + self.utc_offset_s, end + self.utc_offset_s, reason)
+
+
+def _sound(sample: Sample) -> Sample:
+    """The same, with numbers that cannot be taken for absent."""
+    if _can_be(sample.energy_j) and _can_be(sample.power_w) and _can_be(sample.stale_s):
+        return sample
+    energy_j, power_w, stale_s = (n if _can_be(n) else None for n in (sample.energy_j, sample.power_w, sample.stale_s))
+    return replace(sample, energy_j=energy_j, power_w=power_w, stale_s=stale_s)
+
+
+def _can_be(number: float | None) -> bool:
+    return number is None or 0 <= number < math.inf
 
 
 def _hours(started_s: float, ended_s: float) -> Iterator[tuple[int, float]]:
