@@ -52,15 +52,20 @@ def layout_lines(footprint: Footprint) -> list[str]:
 
 
 def _stage(stage: Stage) -> list[str]:
-    layout = stage.layout
-    if layout is None:
+    if stage.layout is None:
         return []
+    name, words, mfu, step, told = stage_words(stage)
+    return [f"  {name}: {words}", f"      steady MFU {mfu}, {step} a step: {told}"]
+
+
+def stage_words(stage: Stage) -> tuple[str, str, str, str, str]:
+    """Name, layout, steady MFU, time of a step and where it goes, of a stage that has a layout."""
+    layout = stage.layout
+    assert layout is not None
     shares = sorted(layout.time_shares, key=lambda pair: -pair[1])
     told = ", ".join(f"{_TIMES.get(name, name)} {share:.0%}" for name, share in shares if share >= _LEAST_SHARE)
-    return [
-        f"  {plain(stage.name)}: {in_words(layout)}" + ("" if layout.fits else " (does not fit)"),
-        f"      steady MFU {show_range('mfu', stage.steady_mfu)}, {layout.step_s:.3g} s a step: {told}",
-    ]
+    words = in_words(layout) + ("" if layout.fits else " (does not fit)")
+    return plain(stage.name), words, show_range("mfu", stage.steady_mfu), f"{layout.step_s:.3g} s", told
 
 
 _ADVICE = {

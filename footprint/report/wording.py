@@ -11,6 +11,7 @@ from footprint.values import Assumption, Footprint, Impact, Range, Sensitivity
 
 UNKNOWN = "not known"
 THIRD_PARTY = "third-party estimate"
+RANGES = "Mid values, with 5th and 95th percentiles"
 
 _LEAST_DIGITS = {"pue": 3}
 """What is read as the part above one needs a digit more."""
