@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from footprint.cli.app import app as open_app
 from footprint.cli.backtest import backtest
 from footprint.cli.calibrate import calibrate
 from footprint.cli.catalog import catalog
@@ -62,6 +63,7 @@ for command in (estimate, compare, explain, backtest, calibrate, chart, catalog)
 app.command()(doctor)
 app.command(context_settings={"allow_interspersed_args": False})(track)
 app.command()(watch)
+app.command("app")(open_app)
 app.add_typer(imports)
 app.add_typer(runs)
 

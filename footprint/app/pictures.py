@@ -1,0 +1,48 @@
+"""Which charts stand where: one table a page. A chart that is not there is left out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from footprint import charts
+from footprint.report.charts.style import escaped
+
+ANSWER = {
+    "answer": "The answer",
+    "tornado": "What moves it",
+    "bridge": "Model card to facility",
+    "hours": "More and fewer",
+    "scaling": "MFU by count",
+    "layout": "Layouts",
+    "world": "Elsewhere",
+}
+"""Of one plan."""
+
+OF_VALUE = ("answer", "tornado", "bridge")
+"""Drawn from the answer itself; the others ask for more estimates, and take its words."""
+
+SIDE_BY_SIDE = {"compare": "Side by side", **ANSWER}
+RUN = {"power": "Power", "components": "Components", "cumulative": "So far", "planned": "Planned"}
+OF_JOURNALS = ("power", "cumulative")
+"""Read the samples; the others read the run alone."""
+
+RUNS = {"history": "Over months"}
+MODELS = {"quality": "Quality against footprint"}
+
+
+def known(wanted: dict[str, str]) -> dict[str, str]:
+    """Those that can be drawn."""
+    return {kind: label for kind, label in wanted.items() if kind in charts.KINDS}
+
+
+def draw(kind: str, *subject: Any, **words: Any) -> dict[str, Any]:
+    """A chart as plain data."""
+    drawn: dict[str, Any] = charts.draw(kind, *subject, **words).to_plotly_json()
+    return drawn
+
+
+def blank(told: str) -> dict[str, Any]:
+    """A sentence in the place of a picture."""
+    note = {"text": escaped(told), "showarrow": False, "xref": "paper", "yref": "paper", "x": 0.5, "y": 0.5}
+    axis = {"visible": False}
+    return {"data": [], "layout": {"annotations": [note], "xaxis": axis, "yaxis": axis, "height": 120}}
