@@ -84,11 +84,6 @@ class Pace:
         """Ask for a stop."""
         self._stop.set()
 
-    @property
-    def is_stopping(self) -> bool:
-        """Whether a stop was asked for."""
-        return self._stop.is_set()
-
 
 class Sampler:
     """Reads sensors until told to stop.
@@ -145,14 +140,15 @@ class Sampler:
 
     def _run(self) -> None:
         sensors: Sequence[Readable] = ()
+        self._thread = threading.current_thread()  # `start` may not have come so far
         try:
             sensors = self._open_sensors()
             self._read(sensors)
             self._ready.set()
-            self._find_ticks(sensors, _TO_KNOW_THE_PERIOD, self.pace.start_edge_s)
+            self._find_ticks(sensors, _TO_KNOW_THE_PERIOD, self.pace.start_edge_s, is_end=False)
             self._loop(sensors)
             self._read(sensors)
-            self._find_ticks(sensors, 1, self.pace.end_edge_s)
+            self._find_ticks(sensors, 1, self.pace.end_edge_s, is_end=True)
         except Exception as error:  # noqa: BLE001 - the guard: nothing of ours may end a training
             self.failure = f"{type(error).__name__}: {error}"
         finally:
@@ -160,14 +156,12 @@ class Sampler:
             self._end(sensors)
 
     def _end(self, sensors: Sequence[Readable]) -> None:
-        try:
-            self._finish()
-            for sensor in sensors:
-                sensor.close()
-        except Exception as error:  # noqa: BLE001 - the same guard at the end
-            self.failure = self.failure or f"{type(error).__name__}: {error}"
-        finally:
-            self._done.set()
+        for last in (self._finish, *(sensor.close for sensor in sensors)):
+            try:
+                last()
+            except Exception as error:  # noqa: BLE001 - the same guard at the end
+                self.failure = self.failure or f"{type(error).__name__}: {error}"
+        self._done.set()
 
     def _loop(self, sensors: Sequence[Readable]) -> None:
         """Readings at a steady pace; sensors with a period of their own in between."""
@@ -206,12 +200,11 @@ class Sampler:
         except Exception as error:  # noqa: BLE001 - one reading that could not be kept is no reason to keep none
             self.problems["tracker"] = f"{type(error).__name__}: {error}"
 
-    def _find_ticks(self, sensors: Sequence[Readable], wanted: int, most_s: float) -> None:
+    def _find_ticks(self, sensors: Sequence[Readable], wanted: int, most_s: float, is_end: bool) -> None:
         """Read counters fast until each has moved so often: twice at the start tells the period, once ends the run.
 
         At the end, a counter that has not moved is handed on too: it tells how old the last reading can be.
         """
-        is_end = self.pace.is_stopping
         counted = dict.fromkeys(self._latest, 0)
         started_s = self.pace.clock()
         while counted and self.pace.clock() - started_s < most_s:
