@@ -85,6 +85,9 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "pytorch_lightning": ("integrations.lightning",),
     "keras": ("integrations.keras",),
     "accelerate": ("integrations.accelerate",),
+    "dash": ("app",),
+    "flask": ("app",),  # dash's own server: headers, the token and the names by which it may be reached
+    "werkzeug": ("app.serving",),  # flask's: bound here without its banner and its log
     "codecarbon": ("integrations.codecarbon",),  # its handler's base class, when a user of codecarbon asks for it
 }
 """Every other package is allowed nowhere: codecarbon's tables are found by path (importing it would start
@@ -131,6 +134,7 @@ DECIMALS = {
     ): "named: a timing of the tracker's own, METHODOLOGY says what it costs",
     ("measurement/tracker/words.py", "0.05"): "named: the shortest interval between readings",
     ("measurement/tracker/forecasting.py", "0.01"): "named: below it a forecast says nothing of a budget",
+    ("measurement/command.py", "0.02"): "named: within it a signal to many processes has reached them all",
     ("report/wording.py", "0.01"): "named: below it a share is next to nothing",
     ("report/layout.py", "0.01"): "named: below it a share of a step is next to nothing",
     ("throughput/whole_run.py", "0.05"): "the percentiles that a Range holds, and a named floor of residuals",
