@@ -110,8 +110,8 @@ def test_journals_of_an_earlier_start_are_left_out(tmp_path: Path) -> None:
 def test_counts_of_the_whole_run_are_set_against_the_ranks_that_are_seen(tmp_path: Path) -> None:
     clock = Clock()
     run = first_rank(tmp_path, 4, clock)  # three of four journals lie elsewhere
-    run.progress(tokens=8000)
     clock.now_s = 110.0
+    run.progress(tokens=8000)
     assert run.live().joules_per_token == pytest.approx(1000.0 / 2000.0)
 
 

@@ -11,7 +11,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from footprint.measurement.tracker.companions import Companions
-from footprint.measurement.tracker.progress import STOP_STEP, joined
+from footprint.measurement.tracker.progress import BEGUN, STOP_STEP, begun, joined, since_start
 from footprint.measurement.tracker.windows import Window, WindowClock
 from footprint.measurement.tracker.words import TrackWords
 from footprint.units import J_PER_KWH, S_PER_H
@@ -71,6 +71,7 @@ class ActiveRun:
         self.rejoin: Callable[[str], None] | None = None
         self.companions: Companions | None = None
         self.rank, self.world_count = 0, 1
+        self.is_resumed = False
 
     @property
     def name(self) -> str:
@@ -150,9 +151,9 @@ class ActiveRun:
         }  # fmt: skip
         known = {name: number for name, value in told.items() if (number := _number(value)) is not None}
         with self._lock:
+            if self.is_resumed or self._clock() - self.started_s < self.words.interval_s:
+                self._progress = {**begun(known), **self._progress}  # not done in this start, or hardly
             self._progress.update(known)
-            if not known.keys().isdisjoint(("steps_count", "run_tokens", "epochs_count")):
-                self._progress["absolute"] = 1.0
             self._has_progressed = True
 
     def note(self, text: str) -> None:
@@ -176,7 +177,8 @@ class ActiveRun:
         names = ("steps_count", "epochs_count", "run_tokens", "training_flop")
         known = {name: number for name in names if (number := _number(told.get(name))) is not None}
         with self._lock:
-            self._progress.update(known, absolute=1.0)
+            self._progress = {**self._progress, **begun(known), **known}
+            self.is_resumed = True
             self._has_progressed = True
         run_id = state.get("run_id")
         if isinstance(run_id, str) and run_id and run_id != self.id and self.rejoin is not None:
@@ -228,7 +230,7 @@ class ActiveRun:
     def done_share(self) -> float | None:
         """Steps, tokens or epochs done over their total; None where no total is known."""
         told, said = self._progress, self.words.quantities
-        tokens = self._tokens() / self._seen_share()
+        tokens = self._tokens() / self._seen_share() + told.get(BEGUN + "run_tokens", 0.0)
         for done, total in (
             (told.get("steps_count"), told.get("total_steps_count") or said.get("steps")),
             (tokens, told.get("total_tokens") or said.get("tokens")),
@@ -248,10 +250,10 @@ class ActiveRun:
         return sum(meter.live_j() for meter in self.meters())
 
     def _tokens(self) -> float:
-        """Of all ranks that are seen: their own added up, or those of the whole run."""
+        """In this start, of all ranks that are seen: their own added up, or those of the whole run."""
         others = self.companions.progress() if self.companions and self.rank == 0 else []
         told = joined([dict(self._progress), *others])
-        return told.get("tokens", 0.0) + told.get("run_tokens", 0.0) * self._seen_share()
+        return told.get("tokens", 0.0) + since_start(told, "run_tokens") * self._seen_share()
 
     def _seen_share(self) -> float:
         """Of the run's processes: counts of the whole run are set against what these draw."""
@@ -322,8 +324,8 @@ class ActiveRun:
         from footprint.measurement.tracker.assessing import training_flop
         from footprint.values import Progress
 
-        counted = self._progress.get("training_flop")
-        told = Progress(tokens=tokens, training_flop=None if counted is None else counted * self._seen_share())
+        counted = since_start(self._progress, "training_flop") * self._seen_share()
+        told = Progress(tokens=tokens, training_flop=counted or None)
         return training_flop(told, self.words.quantities)[0]
 
     def _per_kwh(self) -> tuple[float, float, float | None]:

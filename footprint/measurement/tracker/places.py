@@ -16,9 +16,10 @@ from footprint.errors import InputError
 from footprint.measurement import journal
 from footprint.measurement.launcher import Launch
 
-__all__ = ["move_journal", "run_id_of", "safe", "writable_folder"]
+__all__ = ["follows_another", "move_journal", "run_id_of", "safe", "writable_folder"]
 
 _LONGEST_ID = 150
+_SILENT_RATIO = 3  # intervals without a line
 
 
 def safe(run_id: str) -> str:
@@ -91,6 +92,16 @@ def _try(folder: Path) -> None:
             for one in made:
                 one.rmdir()
         raise
+
+
+def follows_another(own: Path, interval_s: float) -> bool:
+    """Whether an earlier start of the run has left a journal beside mine: one that is written no more."""
+    late_s = _SILENT_RATIO * interval_s
+    try:
+        now_s = own.stat().st_mtime  # by the clock of the folder's host
+        return any(now_s - file.stat().st_mtime > late_s for file in journal.files_of(own.parent))
+    except OSError:
+        return False
 
 
 def move_journal(path: Path, folder: Path) -> Path:

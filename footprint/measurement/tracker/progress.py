@@ -6,13 +6,26 @@ from collections.abc import Iterable, Mapping
 
 from footprint.values import Progress
 
-__all__ = ["STOP_STEP", "SUMMED", "joined", "progress_of"]
+__all__ = ["BEGUN", "STOP_STEP", "SUMMED", "begun", "joined", "progress_of", "since_start"]
 
 SUMMED = ("steps_count", "tokens", "run_tokens", "epochs_count", "training_flop")
-"""What further starts of a run add to, unless they go on counting ("absolute")."""
+"""What further starts of a run add to, unless they go on counting."""
+
+BEGUN = "begun_"
+"""Before the name of a count: where this start went on with it. Without such a word it counts from nothing."""
 
 STOP_STEP = "stop_step"
 """The step after which every process stops, so that none waits for another."""
+
+
+def begun(known: Mapping[str, float]) -> dict[str, float]:
+    """The words that say where counts go on, for those that are the whole run's."""
+    return {BEGUN + name: value for name, value in known.items() if name in SUMMED and name != "tokens"}
+
+
+def since_start(told: Mapping[str, float], name: str) -> float:
+    """What this start has added to a count."""
+    return told.get(name, 0.0) - told.get(BEGUN + name, 0.0)
 
 
 def joined(files: Iterable[Mapping[str, float]]) -> dict[str, float]:

@@ -16,7 +16,7 @@ from footprint.measurement import journal
 from footprint.measurement.journal import Header, Journal
 from footprint.measurement.tracker.assessing import Measured, assess, scaled, total
 from footprint.measurement.tracker.limits import limits
-from footprint.measurement.tracker.progress import SUMMED, joined, progress_of
+from footprint.measurement.tracker.progress import BEGUN, SUMMED, joined, progress_of
 from footprint.measurement.tracker.segments import SegmentSum, added_up, sorted_into_segments
 from footprint.units import J_PER_KWH
 from footprint.values import Footprint, MeterUsage, Progress, Range, Run, WindowUsage
@@ -163,9 +163,8 @@ def _progress(segments: Sequence[SegmentSum], said: Mapping[str, Any]) -> Progre
         by_start[start] = joined([by_start.get(start, {}), segment.last])
     whole: dict[str, float] = {}
     for told in by_start.values():
-        goes_on = bool(told.get("absolute"))
         for name, value in told.items():
-            adds = name in SUMMED and (name == "tokens" or not goes_on)
+            adds = name in SUMMED and BEGUN + name not in told
             whole[name] = whole.get(name, 0.0) + value if adds else max(whole.get(name, 0.0), value)
     return progress_of(whole, said)
 
@@ -176,8 +175,8 @@ def _wasted(segments: Sequence[SegmentSum]) -> list[Range | None]:
     for segment in segments:
         own = [s for s in segments if s.host == segment.host]
         after = own[own.index(segment) + 1 :]
-        done, begun = segment.last.get("steps_count"), segment.first.get("steps_count", 0.0)
-        again = after[0].first.get("steps_count") if after and after[0].last.get("absolute") else None
+        done, begun = segment.last.get("steps_count"), segment.last.get(BEGUN + "steps_count", 0.0)
+        again = after[0].last.get(BEGUN + "steps_count") if after else None
         if again is None or done is None or done <= begun:
             found.append(None)
             continue

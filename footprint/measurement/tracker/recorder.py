@@ -28,7 +28,7 @@ from footprint.measurement.tracker.active import ActiveRun
 from footprint.measurement.tracker.budget import look_at_budget
 from footprint.measurement.tracker.companions import Companions
 from footprint.measurement.tracker.limits import boot_id, limits
-from footprint.measurement.tracker.places import move_journal, run_id_of, safe, writable_folder
+from footprint.measurement.tracker.places import follows_another, move_journal, run_id_of, safe, writable_folder
 from footprint.measurement.tracker.words import TrackWords
 from footprint.values import Meter, Run, Sample
 from footprint.version import __version__
@@ -241,6 +241,8 @@ class Recorder:
         if self._folder is not None:
             self._writer = JournalWriter(self._folder / self.run_id, self._header)
             self._tell_of_disk()
+            follows = follows_another(self._writer.path, self.words.interval_s)
+            self.run.is_resumed = follows or self._launch.restart_count > 0
         if self._writer is not None and (self._launch.world_count > 1 or self._launch.is_named_by_user):
             only = None if self._launch.rank == 0 else frozenset((0,))
             self.run.companions = Companions(self._writer.path, self._header.started_utc_s, constants, only)

@@ -41,8 +41,7 @@ class SegmentSum:
     meters: tuple[MeterUsage, ...] = ()
     windows: Windows = field(default_factory=dict)
     hourly_j: Mapping[int, float] = field(default_factory=dict)
-    first: dict[str, float] = field(default_factory=dict)  # progress as it was first told
-    last: dict[str, float] = field(default_factory=dict)
+    last: dict[str, float] = field(default_factory=dict)  # progress as it was last told
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -99,8 +98,6 @@ def added_up(journals: Sequence[Journal], limits: Limits) -> SegmentSum:
         if not tick.is_edge:
             before_s[number] = tick.at_s
         if tick.progress:
-            for name, value in tick.progress.items():
-                found.first.setdefault(name, value)
             progress.setdefault(number, {}).update(tick.progress)
         if tick.end:
             ends[number] = tick.end
