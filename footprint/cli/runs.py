@@ -152,7 +152,7 @@ def show(
     """
     chosen = output.chosen(format, out)
     with caught_up(store, folder, data) as (ledger, _):
-        entry = ledger.find(run) if run is not None else _newest(ledger)
+        entry = ledger.find(run) if run is not None else newest(ledger)
         folders = [place for place in ledger.folders_of(entry.id) if place.is_dir()]
         found = ledger.get(entry.id)
     from footprint.values import Footprint
@@ -163,11 +163,12 @@ def show(
         output.show(found, chosen, out)
         return
     if words:
-        found = _assessed_again(entry, folders, words, data)
+        found = assessed_again(entry, folders, words, data)
     _show_run(found, chosen, out)
 
 
-def _newest(ledger: Ledger) -> Entry:
+def newest(ledger: Ledger) -> Entry:
+    """The run that began last."""
     from footprint.store.entries import Filter
 
     found = ledger.list(Filter(kinds=_MEASURED))
@@ -176,7 +177,8 @@ def _newest(ledger: Ledger) -> Entry:
     return found[0]
 
 
-def _assessed_again(entry: Entry, folders: list[Path], words: dict[str, Any], data: Path | None) -> Run:
+def assessed_again(entry: Entry, folders: list[Path], words: dict[str, Any], data: Path | None) -> Run:
+    """A run for other words of place, from its journals."""
     if not folders:
         fix = "assess it where its journals are, or merge them in: footprint runs merge FOLDER"
         raise InputError("run", entry.id, "has no journals here, to be assessed with other words", fix)

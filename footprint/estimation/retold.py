@@ -9,7 +9,7 @@ from typing import Any
 
 from footprint.errors import InputError
 from footprint.report import page_data
-from footprint.values import Range
+from footprint.values import Footprint, Range
 
 PAGES = (".html", ".htm")
 PLACES = ("region", "country", "zone")
@@ -43,16 +43,31 @@ def read(path: Path) -> dict[str, Any]:
     found = page_data.read(path)
     if isinstance(found.get("planned"), Mapping):
         found = found["planned"]
-    words = found.get("words")
+    if "meters" in found and not found.get("words"):
+        raise InputError("plan", str(path), "is the page of a measured run, and no plan", _AGAIN)
+    return _mapping(found.get("words"), str(path))
+
+
+def words_of(footprint: Footprint) -> dict[str, Any]:
+    """The words that a footprint was estimated from.
+
+    Raises
+    ------
+    InputError
+        For one that does not have them.
+    """
+    return _mapping(footprint.words, footprint.name)
+
+
+def _mapping(words: Any, where: str) -> dict[str, Any]:
     if not words:
-        what = "of a measured run" if "meters" in found else "of a result whose words are not known"
-        raise InputError("plan", str(path), f"is the page {what}, not of a plan", _AGAIN)
+        raise InputError("plan", where, "does not hold the words that it was estimated from", _AGAIN)
     try:
         plain = json.loads(words)
     except (TypeError, ValueError, RecursionError) as error:
-        raise InputError("plan", str(path), "holds words that cannot be read", _AGAIN) from error
+        raise InputError("plan", where, "holds words that cannot be read", _AGAIN) from error
     if not isinstance(plain, dict):
-        raise InputError("plan", str(path), "holds words that are no mapping", _AGAIN)
+        raise InputError("plan", where, "holds words that are no mapping", _AGAIN)
     return plain
 
 

@@ -35,22 +35,23 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A chart of a page: its name, and the table of its numbers."""
+    """A chart of a page: its name, the table of its numbers, and whether there is anything to draw."""
 
     name: str
     table: Callable[[Any], Table]
+    is_drawn: Callable[[Any], bool] = bool
 
 
 OF_PLAN = (
     Kind("answer", page_tables.by_convention),
-    Kind("bridge", page_tables.by_convention),
-    Kind("tornado", page_tables.driving),
+    Kind("bridge", page_tables.by_convention, lambda found: found.usage.nameplate_energy_kwh.mid > 0),
+    Kind("tornado", page_tables.driving, lambda found: bool(found.sensitivities)),
 )
 OF_RUN = (
-    Kind("components", run_tables.parts),
-    Kind("power", page_tables.devices),
-    Kind("cumulative", page_tables.hours),
-    Kind("planned", run_tables.against_plan),
+    Kind("components", run_tables.parts, lambda run: bool(run.meters)),
+    Kind("power", page_tables.devices, lambda run: bool(run.meters and run.journals)),
+    Kind("cumulative", page_tables.hours, lambda run: bool(run.meters and run.journals)),
+    Kind("planned", run_tables.against_plan, lambda run: run.planned is not None),
 )
 """Which charts stand on which page, in their order."""
 
