@@ -19,6 +19,7 @@ from footprint.cli.doctor import doctor
 from footprint.cli.estimate import estimate
 from footprint.cli.explain import explain
 from footprint.cli.imports import app as imports
+from footprint.cli.report import report
 from footprint.cli.runs import app as runs
 from footprint.cli.track import track
 from footprint.cli.watch import watch
@@ -58,7 +59,7 @@ def main(
     """
 
 
-for command in (estimate, compare, explain, backtest, calibrate, chart, catalog):
+for command in (estimate, compare, explain, backtest, calibrate, chart, report, catalog):
     app.command()(command)
 app.command()(doctor)
 app.command(context_settings={"allow_interspersed_args": False})(track)
