@@ -58,11 +58,11 @@ def launch_of(environment: Mapping[str, str]) -> Launch:
         rank=_number(environment, "RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "JOB_COMPLETION_INDEX"),
         local_rank=_number(environment, "LOCAL_RANK", "SLURM_LOCALID", "OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID"),
         world_count=max(1, _number(environment, "WORLD_SIZE", "SLURM_NTASKS", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE")),
-        local_world_count=max(1, _number(environment, "LOCAL_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_SIZE", _TASKS)),
+        local_world_count=max(1, _number(environment, *_LOCAL_COUNTS)),
     )
 
 
-_TASKS = "SLURM_NTASKS_PER_NODE"
+_LOCAL_COUNTS = ("LOCAL_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS", "SLURM_NTASKS_PER_NODE")
 
 
 def _slurm_job(environment: Mapping[str, str]) -> str | None:
