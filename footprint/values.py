@@ -810,3 +810,58 @@ class ByCount:
     notes: tuple[str, ...] = ()
     catalog_digest: str = ""
     version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceFootprint:
+    """What the same usage costs in one place."""
+
+    zone: str
+    iso3: str  # of the country that is the zone; empty for a part of one
+    name: str
+    provider: str  # empty where the place is no cloud's region
+    region: str
+    location_intensity_g_per_kwh: Range
+    pue: Range
+    operational_location_kgco2e: Range
+    total_location_kgco2e: Range
+    electricity_usd: Range | None
+    rental_on_demand_usd: Range | None
+
+
+@dataclass(frozen=True, slots=True)
+class ByPlace:
+    """One usage in many places, nothing else changed; by carbon, the least first."""
+
+    name: str
+    own_zone: str
+    own_region: str
+    facility_energy_kwh: Range  # where it was planned
+    total_location_kgco2e: Range
+    places: tuple[PlaceFootprint, ...]
+    is_third_party: bool = False
+    notes: tuple[str, ...] = ()
+    catalog_digest: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HourCell:
+    """A zone's usual grid intensity in one hour of the day of one month, UTC."""
+
+    month: int
+    hour_utc: int
+    location_intensity_g_per_kwh: float
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """When a zone's grid is clean: its usual intensity by month and hour, about its yearly one."""
+
+    zone: str
+    year: int
+    location_intensity_g_per_kwh: float  # of the year
+    cells: tuple[HourCell, ...]
+    source: str
+    catalog_digest: str = ""
+    version: str = ""

@@ -397,7 +397,7 @@ def test_charts_are_written_by_extension(tmp_path: Path, monkeypatch: pytest.Mon
     assert not re.search(r'<script[^>]+src="http', document)
     with pytest.raises(InputError, match=r"end it in one of \.html"):
         charts.write(figure, tmp_path / "x.doc")
-    monkeypatch.setattr(charts.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"pip install 'footprint\[images\]'"):
         charts.write(figure, tmp_path / "x.png")
 

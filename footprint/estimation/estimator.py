@@ -65,7 +65,7 @@ def _single(
     return record(
         draft.plan.name, usage, drawn_site, assessment, calculate, catalog,
         site=site, plan=draft.plan, published=tuple(draft.published), ledger=ledger, notes=tuple(dict.fromkeys(notes)),
-        sensitivities=_sensitivities([draft.plan], [site]) if sensitivity else (),
+        sensitivities=sensitivities_of([draft.plan], [site]) if sensitivity else (),
     )  # fmt: skip
 
 
@@ -89,7 +89,7 @@ def _family(
         name, usage, drawn_site, assessment, calculate, catalog,
         site=site, plan=plan, parts=parts, published=tuple(p for b in built for p in b[0].published),
         ledger=tuple(dict.fromkeys(a for b in built for a in b[2])), notes=tuple(dict.fromkeys(notes)),
-        sensitivities=_sensitivities([b[0].plan for b in built], [site] * len(built)) if sensitivity else (),
+        sensitivities=sensitivities_of([b[0].plan for b in built], [site] * len(built)) if sensitivity else (),
     )  # fmt: skip
 
 
@@ -278,7 +278,7 @@ def _check_possible(stage: Stage, hours: Quantity, implied_mfu: Quantity) -> Non
         )
 
 
-def _sensitivities(plans: list[Plan], sites: list[Site]) -> tuple[Sensitivity, ...]:
+def sensitivities_of(plans: list[Plan], sites: list[Site]) -> tuple[Sensitivity, ...]:
     """Each uncertain input alone at its low and its high end; the largest movers of carbon first."""
     names, records = one_at_a_time((*plans, *sites))
     drawn_plans, drawn_sites = records[: len(plans)], records[len(plans) :]
