@@ -233,6 +233,8 @@ def test_a_command_that_is_not_there_is_127_and_one_that_cannot_run_126(
         (["--on-budget", "explode", "true"], 2, "explode"),
         (["--budget-signal", "NOPE", "true"], 2, "'NOPE' is no signal"),
         (["--set", "pue", "true"], 2, "FIELD=VALUE"),
+        (["--kill-after", "-1", "true"], 2, "-1"),
+        (["--pid", "1", "--on-budget", "stop"], 2, "never signalled"),
         (["--region", "aws/us-eats-1", "true"], 1, "did you mean"),
         (["--country", "FRX", "true"], 1, "did you mean"),
         (["--budget-kwh", "-5", "true"], 1, "must be above zero"),

@@ -73,7 +73,7 @@ def track(
     ] = OnBudget.warn,
     budget_signal: Annotated[str, typer.Option(metavar="NAME", help="Which one, such as USR1.")] = "TERM",
     kill_after: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="With stop: SIGKILL so long after. Never by default.")
+        float | None, typer.Option(metavar="SECONDS", min=0, help="With stop: SIGKILL so long after; else never.")
     ] = None,
     pid: Annotated[
         list[int] | None, typer.Option("--pid", metavar="PID", help="Measure a process that runs, until it ends.")
@@ -104,6 +104,8 @@ def track(
     if bool(command) == bool(pid):
         both = "give a command or --pid, not both" if pid else "name what to run: footprint track -- COMMAND"
         raise typer.BadParameter(both, param_hint="COMMAND")
+    if pid and on_budget is not OnBudget.warn:
+        raise typer.BadParameter("a process that is not ours is never signalled: warn", param_hint="--on-budget")
     over = _Budget(on_budget, _signal_number(budget_signal), kill_after, quiet)
     words |= {
         "name": name if name is not None else _program(command) if command else f"pid-{pid[0] if pid else 0}",
@@ -145,10 +147,10 @@ def _launch(command: list[str], words: dict[str, Any], over: _Budget, summary: _
             raise _refused(command[0], told, commands.NOT_EXECUTABLE) from error
         ended = relay.wait(_Noted(run, shield), over.tick)
         with shield:
-            if run is not None:
-                if ended.code:
-                    run.note(_ending(ended))
-                tracker.stop("stopped" if over.has_stopped else "failed" if ended.code else "finished")
+            if run is not None and ended.code:
+                run.note(_ending(ended))
+        with shield:
+            tracker.stop("stopped" if over.has_stopped else "failed" if ended.code else "finished")
     try:
         with shield:
             if run is not None:
@@ -174,7 +176,8 @@ def _environment(run: ActiveRun | None, words: dict[str, Any]) -> dict[str, str]
         environment["FOOTPRINT_RUN_ID"] = run.id
     folder = words["folder"] or environment.get("FOOTPRINT_FOLDER")
     if folder:
-        environment["FOOTPRINT_FOLDER"] = os.path.abspath(folder)  # wherever the command goes
+        with suppress(OSError):  # a working directory that is gone
+            environment["FOOTPRINT_FOLDER"] = os.path.abspath(folder)
     return environment
 
 
@@ -211,7 +214,7 @@ def _planned(plan: str | None, data: Path | None) -> Footprint | None:
 
 def _ending(ended: Ended) -> str:
     if ended.signal is not None:
-        return f"the command was killed by {signal.Signals(ended.signal).name}"
+        return f"the command was killed by {_signal_name(ended.signal)}"
     return f"the command ended with exit code {ended.code}"
 
 
@@ -300,7 +303,7 @@ class _Noted:
         if self._run is not None and number not in self._seen:
             self._seen.add(number)
             with self._shield:
-                self._run.note(f"{signal.Signals(number).name} came, {time.strftime('%Y-%m-%d %H:%M:%S %z')}")
+                self._run.note(f"{_signal_name(number)} came, {time.strftime('%Y-%m-%d %H:%M:%S %z')}")
 
 
 class _Budget:
@@ -321,7 +324,7 @@ class _Budget:
             return
         self.has_stopped = self._action is OnBudget.stop
         self.relay.send(self._number)
-        run.note(f"{signal.Signals(self._number).name} was sent to the command")
+        run.note(f"{_signal_name(self._number)} was sent to the command")
         if self.has_stopped and self._kill_after_s is not None:
             self._kill_at_s = time.monotonic() + self._kill_after_s
 
@@ -364,6 +367,11 @@ class _Summary:
 
         is_colored = sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
         return "\n" + run_short.text(result, color=is_colored)
+
+
+def _signal_name(number: int) -> str:
+    known = {int(one): one.name for one in signal.Signals}
+    return known.get(number, f"signal {number}")
 
 
 def _signal_number(name: str) -> int:

@@ -127,10 +127,10 @@ class Relay:
             self._pid = spawn(_SHELL, [_SHELL, program.path, *words[1:]])  # a script without #!, as a shell runs it
 
     def send(self, number: int) -> bool:
-        """A signal to the child; False where it is gone."""
+        """A signal to the child; False where it is gone, or has become another user's."""
         try:
             os.kill(self._pid, number)
-        except ProcessLookupError:
+        except (ProcessLookupError, PermissionError):
             return False
         return True
 
@@ -175,7 +175,7 @@ class Relay:
     def _is_in_group(self) -> bool:
         try:
             return os.getpgid(self._pid) == self._group
-        except ProcessLookupError:
+        except OSError:
             return True
 
     def _stop(self) -> None:
