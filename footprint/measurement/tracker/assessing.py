@@ -88,9 +88,11 @@ def with_rest_of_nodes(
             )
             for end in ("low", "mid", "high")
         ]  # fmt: skip
+        elsewhere = own[0].meter.counted_in if all(m.meter.counted_in for m in own) else ""  # it goes with its parts
         meter = Meter(
-            "node", "node", "fans, network, power supply", "node-model", "node", "default", source=told[0].source
-        )
+            "node", "node", "fans, network, power supply", "node-model", "node", "default", source=told[0].source,
+            counted_in=elsewhere,
+        )  # fmt: skip
         drawn = Range(*ends)
         mean_w = energy.mean_power_w(drawn.mid, duration_s / S_PER_H) if duration_s else None
         rest.append(MeterUsage(host, meter, drawn, duration_s, 0.0, mean_w=mean_w))
