@@ -7,6 +7,7 @@ A child is a whole process of its own: it ends as an interpreter does, is killed
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -17,11 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from emulator import Emulator
 
 from footprint.measurement import journal
 from footprint.units import J_PER_KWH
-from footprint.values import Run
+from footprint.values import MeterUsage, Run
 
 MILLISECONDS_PER_S = 1000
 
@@ -186,30 +188,58 @@ def only_run(child: Child) -> Path:
     return found
 
 
-def joules(run: Run, *, here: bool = False) -> float:
-    """Of the accelerators; `here`: without those that another run counts."""
-    own = [m for m in run.meters if m.meter.component == "accelerator" and not (here and m.meter.counted_in)]
+def accelerators(run: Run) -> list[MeterUsage]:
+    """What was metered of them."""
+    return [meter for meter in run.meters if meter.meter.component == "accelerator"]
+
+
+def joules(run: Run, *, here: bool = False, host: str = "") -> float:
+    """Of the accelerators; `here`: without those that another run counts; `host`: of one."""
+    own = [m for m in accelerators(run) if not (here and m.meter.counted_in) and host in ("", m.host)]
     return sum(m.it_energy_kwh.mid for m in own) * J_PER_KWH
 
 
-def read_span(files: Sequence[Path]) -> dict[str, tuple[float, float]]:
-    """Each meter's first and last full reading."""
-    span: dict[str, tuple[float, float]] = {}
+@dataclass(frozen=True)
+class Span:
+    """When a meter was read, as far as the training ran: without what lies before its begin and after its end."""
+
+    begun_s: float
+    ended_s: float
+    cut_s: float
+
+
+def spans_of(files: Sequence[Path]) -> dict[str, Span]:
+    """Of each meter that these journals hold readings of."""
+    found: dict[str, Span] = {}
     for file in files:
+        begun_s, ended_s = -math.inf, math.inf
+        read: dict[str, tuple[float, float]] = {}
         for tick in journal.read(file).ticks():
+            begun_s = begun_s if tick.begun_s is None else tick.begun_s
+            ended_s = tick.at_s if tick.end else ended_s
             for sample in () if tick.is_edge else tick.samples:
-                first, last = span.get(sample.meter, (sample.at_s, sample.at_s))
-                span[sample.meter] = (min(first, sample.at_s), max(last, sample.at_s))
-    return span
+                read[sample.meter] = (read.get(sample.meter, (sample.at_s,))[0], sample.at_s)
+        for meter, (first_s, last_s) in read.items():
+            own = Span(
+                max(first_s, begun_s), min(last_s, ended_s), max(begun_s - first_s, 0) + max(last_s - ended_s, 0)
+            )
+            found[meter] = own
+    return found
 
 
-def true_j(host: Emulator, *starts: Sequence[Path]) -> float:
-    """Of the journals of each start of a run: from the first to the last reading of each GPU."""
+def truth(host: Emulator, *starts: Sequence[Path], swing_w: float = 300.0) -> Any:
+    """Joules of the GPUs over each start of a run, given by its journals; within what cannot be known.
+
+    That is what a counter has not counted yet at either end, and how far power may swing in the moments between the
+    first reading and the training's begin, and between its end and the last one.
+    """
     gpus = {str(host.setting(gpu, "uuid")): gpu for gpu in range(host.gpus)}
-    spans = [read_span(files) for files in starts]
-    return sum(host.true_energy_j(gpus[meter], *ends) for span in spans for meter, ends in span.items())
+    spans = [(meter, span) for files in starts for meter, span in spans_of(files).items()]
+    true_j = sum(host.true_energy_j(gpus[meter], span.begun_s, span.ended_s) for meter, span in spans)
+    cut_s = sum(span.cut_s for _, span in spans)
+    return pytest.approx(true_j, abs=len(spans) * step_j(host) + cut_s * swing_w)
 
 
-def step_j(host: Emulator, most_w: float) -> float:
-    """What a counter may not have counted yet at its two ends, of all GPUs."""
-    return 2 * host.gpus * most_w * float(host.setting(0, "counter_period_ms")) / MILLISECONDS_PER_S
+def step_j(host: Emulator, most_w: float = 400.0) -> float:
+    """What the counter of a GPU may not have counted yet, at the start and at the end."""
+    return 2 * most_w * float(host.setting(0, "counter_period_ms")) / MILLISECONDS_PER_S
