@@ -11,6 +11,7 @@ from types import UnionType
 from typing import Any, TypeVar, Union
 
 from footprint.errors import InputError
+from footprint.units import FAR_BEYOND
 
 SCHEMA_VERSION = 1
 """Raised when a key of the JSON is renamed, removed or changes its meaning; not when one is added."""
@@ -75,8 +76,14 @@ def _read(hint: Any, value: Any, where: str) -> Any:
             raise InputError(where, str(value)[:40], "is not a list", "give the JSON of a whole record")
         if inner[-1] is Ellipsis:
             return tuple(_read(inner[0], item, where) for item in value)
+        if len(value) != len(inner):
+            raise InputError(where, str(value)[:40], f"must hold {len(inner)}", "give the JSON of a whole record")
         return tuple(_read(kind, item, where) for kind, item in zip(inner, value, strict=True))
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        if abs(value) > FAR_BEYOND:
+            raise InputError(
+                where, str(value)[:40], f"must be below {FAR_BEYOND:.0e}", "give the JSON of a whole record"
+            )
         return float(value)
     if not isinstance(value, hint):
         raise InputError(where, str(value)[:40], f"is not {hint.__name__}", "give the JSON of a whole record")
