@@ -14,7 +14,7 @@ from footprint.app import plans
 from footprint.app.fields import FIELDS, Field, field_of
 from footprint.app.parts import table
 from footprint.app.plans import Pairs
-from footprint.errors import FootprintError, InputError
+from footprint.errors import FootprintError, InputError, UnknownName
 from footprint.estimation import doors
 from footprint.report.layout import main_layout
 from footprint.report.result import Result
@@ -63,6 +63,8 @@ class Answered:
     result: Result | None = None
     error: str = ""
     word: str = ""
+    meant: tuple[str, ...] = ()
+    """Names that may have been meant."""
 
 
 class Answers:
@@ -77,7 +79,11 @@ class Answers:
             words = plans.words(plan)
             return Answered(plan, doors.estimate(data=self._data, sensitivity=True, **words))
         except FootprintError as error:
-            return Answered(plan, error=plain(str(error)), word=_word_of(error, plan))
+            return Answered(plan, error=plain(str(error)), word=_word_of(error, plan), meant=_meant(error))
+
+
+def _meant(error: FootprintError) -> tuple[str, ...]:
+    return error.suggestions if isinstance(error, UnknownName) else ()
 
 
 def _word_of(error: FootprintError, plan: Pairs) -> str:
@@ -191,6 +197,7 @@ def told(side: str, answered: Answered, how: str) -> dict[str, Any]:
         "fields": fields,
         "error": answered.error,
         "word": answered.word,
+        "meant": list(answered.meant),
         "sliders": {one.word: _place(one, given, lines) for one in FIELDS if one.ladder},
         "copies": {"cli": plans.command(plan), "python": plans.python(plan), "yaml": plans.yaml(plan)},
         "said": said(answered),
@@ -222,13 +229,13 @@ def _ledger(result: Result | None) -> dict[str, tuple[Assumption, int]]:
 
 def _told(one: Field, given: dict[str, str], lines: dict[str, tuple[Assumption, int]], is_known: bool) -> list[str]:
     """[value, origin, where it comes from] of an input."""
+    told = lines.get(one.word)
     if one.word in given:
-        line = lines.get(one.word)
-        value = show_value(one.word, line[0].value) if line else ""
-        return [value if value != given[one.word] else "", "given", ""]
-    if one.word not in lines:
-        return ["", "", one.hint] if is_known or one.hint.startswith("needed") else ["", "", ""]
-    line, others = lines[one.word]
+        value = show_value(one.word, told[0].value) if told else ""
+        return [value, "given", ""] if value not in ("", given[one.word]) else ["", "", ""]
+    if told is None:
+        return ["", "", one.hint if is_known or one.hint.startswith("needed") else ""]
+    line, others = told
     value = "none" if one.word == "development" else show_value(one.word, line.value)
     value += f" and {others} more" if others else ""
     if one.word == "zone" and line.origin == "given":

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from footprint.app.settings import Settings
@@ -24,6 +25,9 @@ from footprint.version import __version__
 LEAST_S = 2.0
 """So long the journals are not looked at again."""
 
+PATIENCE_S = 0.3
+"""So long a client waits for what is being read."""
+
 READING_SHARE = 1 / 10
 """Of the time at most, for reading journals."""
 
@@ -31,61 +35,90 @@ _MOST_FOLLOWED = 64
 
 
 class Books:
-    """One ledger for all clients. Every method may be called from any thread."""
+    """One ledger for all clients. Every method may be called from any thread.
+
+    Journals are read by one thread at a time, in the background: who looks sees what is known so far.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._root = journal.runs_folder(settings.environment, settings.folder)
-        self._lock = threading.Lock()  # the ledger: one of its kinds, a copy in memory, has one connection for all
-        self._catching = threading.Lock()
+        self._starting = threading.Lock()
+        self._using: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
+        self._idle = threading.Event()
+        self._idle.set()
         self._following = threading.Lock()
         self._followers: OrderedDict[Path, Follower] = OrderedDict()
         self._ledger: Ledger | None = None
-        self._problem, self._broken = "", ()
+        self._problem, self._left = "", ""
+        self._broken: tuple[str, ...] = ()
         self._due_s = 0.0
 
     def look(self) -> tuple[str, ...]:
-        """Read what is new among the journals, if nobody does and it was not done just now; what cannot be read.
+        """Have what is new among the journals read, if that was not done just now; what there is to know of it.
 
         Raises
         ------
         StoreError
             Where there can be no ledger at all.
         """
-        if self._catching.acquire(blocking=self._ledger is None):
-            try:
-                if time.monotonic() >= self._due_s:
-                    begun_s = time.monotonic()
-                    self._catch_up()
-                    cost_s = time.monotonic() - begun_s
-                    self._due_s = time.monotonic() + max(LEAST_S, cost_s / READING_SHARE)
-            finally:
-                self._catching.release()
-        return tuple(filter(None, (self._problem, *self._broken)))
+        ledger = self._opened()
+        with self._starting:
+            if self._idle.is_set() and time.monotonic() >= self._due_s:
+                self._idle.clear()
+                threading.Thread(target=self._catch_up, args=(ledger,), name="footprint-books", daemon=True).start()
+        self._idle.wait(PATIENCE_S)
+        return tuple(filter(None, (self._problem, self._left, *self._broken)))
 
-    def _catch_up(self) -> None:
-        if self._ledger is None:
-            opened, self._problem = open_ledger_for_reading(self._settings.store, self._settings.environment)
-            self._ledger = opened
-        data = self._settings.data
-        stamp = f"{__version__} {open_catalog(data).digest()}"
-        found = self._ledger.catch_up(self._root, lambda run: reading.read_run(run, data=data), stamp=stamp)
-        self._broken = tuple(run_listing.broken(found.skipped))
+    def _opened(self) -> Ledger:
+        with self._starting:
+            if self._ledger is None:
+                opened, self._problem = open_ledger_for_reading(self._settings.store, self._settings.environment)
+                if opened.place == "memory":  # it has one connection for all threads
+                    self._using = threading.RLock()
+                self._ledger = opened
+            return self._ledger
+
+    def _catch_up(self, ledger: Ledger) -> None:
+        begun_s = time.monotonic()
+        try:
+            data = self._settings.data
+            stamp = f"{__version__} {open_catalog(data).digest()}"
+            with self._using:
+                found = ledger.catch_up(
+                    self._root, lambda run: reading.read_run(run, data=data), stamp=stamp, progress=self._progress
+                )
+            self._broken = tuple(run_listing.broken(found.skipped))
+        except (FootprintError, OSError) as error:
+            self._broken = (str(error),)
+        finally:
+            self._left = ""
+            cost_s = time.monotonic() - begun_s
+            self._due_s = time.monotonic() + max(LEAST_S, cost_s / READING_SHARE)
+            self._idle.set()
+
+    def _progress(self, folders: Sequence[Path]) -> Iterator[Path]:
+        for i, folder in enumerate(folders):
+            self._left = f"reading journals: {i} of {len(folders)} are read"
+            yield folder
 
     def list(self, wanted: Filter) -> tuple[Entry, ...]:
         """The runs that are meant, the newest first."""
-        with self._lock:
-            return self._opened().list(wanted)
+        ledger = self._opened()
+        with self._using:
+            return ledger.list(wanted)
 
     def totals(self, by: str | None, wanted: Filter) -> tuple[Total, ...]:
         """They added up."""
-        with self._lock:
-            return self._opened().totals(by, wanted)
+        ledger = self._opened()
+        with self._using:
+            return ledger.totals(by, wanted)
 
     def handles(self) -> dict[str, str]:
         """What to call each run by."""
-        with self._lock:
-            return self._opened().handles()
+        ledger = self._opened()
+        with self._using:
+            return ledger.handles()
 
     def get(self, word: str) -> tuple[Entry, Run | Footprint, tuple[Path, ...]]:
         """A run or plan by its id, with the folders of its journals.
@@ -95,15 +128,16 @@ class Books:
         UnknownName, InputError
             As `Ledger.find`.
         """
-        with self._lock:
-            ledger = self._opened()
+        ledger = self._opened()
+        with self._using:
             entry = ledger.find(word)
             return entry, ledger.get(entry.id), tuple(p for p in ledger.folders_of(entry.id) if p.is_dir())
 
     def follow(self, entry: Entry) -> Sequence[Shown]:
         """What the meters of a run show now: the new lines of its journals alone are read."""
-        with self._lock:
-            folders = self._opened().folders_of(entry.id)
+        ledger = self._opened()
+        with self._using:
+            folders = ledger.folders_of(entry.id)
         found: list[Shown] = []
         with self._following:
             for folder in folders:
@@ -117,14 +151,8 @@ class Books:
                 self._followers.popitem(last=False)
             return [Shown(s.host, s.meter, s.power_w, s.utilization) for s in found]
 
-    def _opened(self) -> Ledger:
-        if self._ledger is None:
-            self.look()
-        assert self._ledger is not None
-        return self._ledger
-
     def close(self) -> None:
         """Let go of the database."""
-        with self._lock:
+        with self._starting:
             if self._ledger is not None:
                 self._ledger.close()

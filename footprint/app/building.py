@@ -37,7 +37,7 @@ _ENTRY = """<div id="react-entry-point">
 </div>"""
 
 
-class App(Dash):
+class App(Dash):  # type: ignore[misc]
     """A Dash app whose page has its frame before any script has run."""
 
     def interpolate_index(self, **kwargs: Any) -> str:

@@ -43,14 +43,20 @@ def page(pairs: Sequence[Sequence[Any]], answered: Answers, picture: str = "answ
     )
     return [
         html.Div([html.H1("What will it cost to train?"), second], className="top"),
-        html.Div([_side(side, one) for side, one in shown.items()], className=f"sides of-{len(shown)}"),
-        html.Section(
+        html.Div(
             [
-                html.H2("Pictures"),
-                parts.choice("picture", "Which picture", kinds, chosen),
-                parts.graph("picture-graph"),
+                *(_side(side, one) for side, one in shown.items()),
+                html.Section(
+                    [
+                        html.H2("Pictures"),
+                        parts.choice("picture", "Which picture", kinds, chosen),
+                        parts.graph("picture-graph"),
+                    ],
+                    className="pictures",
+                    **{"aria-label": "Pictures"},
+                ),
             ],
-            **{"aria-label": "Pictures"},
+            className=f"sides of-{len(shown)}",
         ),
         dcc.Store(id="picture", data=chosen),
         *(dcc.Store(id=f"{side}-told", data=_first(side, shown.get(side))) for side in SIDES),
@@ -150,17 +156,17 @@ def answer_of(side: str, answered: Answers) -> Callable[..., tuple[Any, dict[str
 def picture_of(answered: Answers, data: Any) -> Callable[..., dict[str, Any]]:
     """The callback of the picture."""
 
-    def picture(first: Any, second: Any, kind: Any) -> dict[str, Any]:
+    def picture(first: Any, second: Any, kind: Any, is_dark: Any = False) -> dict[str, Any]:
         both = [answered.of(plans.pairs(told["pairs"])) for told in (first, second) if told]
         results = [one.result for one in both if one.result is not None]
         if not results or kind not in pictures.known(pictures.SIDE_BY_SIDE):
             return pictures.blank("No picture without an answer")
         try:
             if kind == "compare":
-                return pictures.draw(kind, *results)
+                return pictures.draw(kind, is_dark, *results)
             if kind in pictures.OF_VALUE:
-                return pictures.draw(kind, results[0])
-            return pictures.draw(kind, **plans.words(both[0].plan), data=data)
+                return pictures.draw(kind, is_dark, results[0])
+            return pictures.draw(kind, is_dark, **plans.words(both[0].plan), data=data)
         except FootprintError as error:
             return pictures.blank(str(error))
 
@@ -178,5 +184,5 @@ def connect(app: Dash, answered: Answers, data: Any) -> None:
         )(answer_of(side, answered))  # fmt: skip
     app.callback(
         Output("picture-graph", "figure"),
-        Input("a-told", "data"), Input("b-told", "data"), Input("picture", "data"),
+        Input("a-told", "data"), Input("b-told", "data"), Input("picture", "data"), Input("dark", "data"),
     )(picture_of(answered, data))  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from footprint import charts
-from footprint.report.charts.style import escaped
+from footprint.report.charts.style import THEMES, escaped, themed
 
 ANSWER = {
     "answer": "The answer",
@@ -29,20 +29,31 @@ OF_JOURNALS = ("power", "cumulative")
 RUNS = {"history": "Over months"}
 MODELS = {"quality": "Quality against footprint"}
 
+_NO_GROUND = {"height": 120, "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)"}
+
 
 def known(wanted: dict[str, str]) -> dict[str, str]:
     """Those that can be drawn."""
     return {kind: label for kind, label in wanted.items() if kind in charts.KINDS}
 
 
-def draw(kind: str, *subject: Any, **words: Any) -> dict[str, Any]:
-    """A chart as plain data."""
-    drawn: dict[str, Any] = charts.draw(kind, *subject, **words).to_plotly_json()
-    return drawn
+def draw(kind: str, is_dark: bool, *subject: Any, **words: Any) -> dict[str, Any]:
+    """A chart as plain data, on a light or a dark ground."""
+    drawn = themed(charts.draw(kind, *subject, **words), THEMES[bool(is_dark)])
+    plain: dict[str, Any] = drawn.to_plotly_json()
+    return plain
 
 
 def blank(told: str) -> dict[str, Any]:
     """A sentence in the place of a picture."""
-    note = {"text": escaped(told), "showarrow": False, "xref": "paper", "yref": "paper", "x": 0.5, "y": 0.5}
+    note = {
+        "text": escaped(told),
+        "showarrow": False,
+        "font": {"color": "#8a8a84"},
+        "xref": "paper",
+        "yref": "paper",
+        "x": 0.5,
+        "y": 0.5,
+    }
     axis = {"visible": False}
-    return {"data": [], "layout": {"annotations": [note], "xaxis": axis, "yaxis": axis, "height": 120}}
+    return {"data": [], "layout": {"annotations": [note], "xaxis": axis, "yaxis": axis, **_NO_GROUND}}

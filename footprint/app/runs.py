@@ -73,7 +73,7 @@ def page(said: dict[str, str], books: Books) -> list[Any]:
         )
         for name, (label, options) in _CHOICES.items()
     ]
-    kinds = pictures.known(pictures.RUNS)
+    has_history = bool(pictures.known(pictures.RUNS))
     return [
         html.H1("Runs"),
         html.Div(live(books), id="runs-live"),
@@ -83,18 +83,18 @@ def page(said: dict[str, str], books: Books) -> list[Any]:
         ),
         *choices,
         html.Div(listing(said, books), id="runs-list"),
-        *([parts.graph("runs-graph", history(kinds, books, said))] if kinds else []),
+        *([parts.graph("runs-graph")] if has_history else []),
         *(dcc.Store(id=f"runs-{name}", data=said.get(name, "")) for name in _CHOICES),
         dcc.Store(id="runs-page", data=said.get("page", "1")),
-        dcc.Store(id="listed", data={"fresh": True, "pairs": []}),
+        dcc.Store(id="listed", data={"fresh": True, "pairs": list(said.items())}),
         dcc.Interval(id="runs-every", interval=REFRESH_MS),
     ]  # fmt: skip
 
 
-def history(kinds: dict[str, str], books: Books, said: dict[str, str]) -> dict[str, Any]:
+def history(said: dict[str, str], is_dark: bool, books: Books) -> dict[str, Any]:
     """Many runs over months."""
     try:
-        return pictures.draw(next(iter(kinds)), books.list(wanted(said)))
+        return pictures.draw(next(iter(pictures.RUNS)), is_dark, books.list(wanted(said)))
     except FootprintError as error:
         return pictures.blank(str(error))
 
@@ -196,7 +196,7 @@ def run_page(word: str, books: Books) -> list[Any]:
         *(
             [
                 parts.choice("run-picture", "Which picture", kinds, chosen),
-                parts.graph("run-graph", run_picture(entry.id, chosen, books)),
+                parts.graph("run-graph"),
                 dcc.Store(id="run-picture", data=chosen),
             ]
             if kinds
@@ -236,13 +236,13 @@ def run_tables_of(run: Run) -> list[Any]:
     ]
 
 
-def run_picture(run_id: str, kind: str, books: Books) -> dict[str, Any]:
+def run_picture(run_id: str, kind: str, is_dark: bool, books: Books) -> dict[str, Any]:
     """A chart of a run; those of its samples read its journals."""
     try:
         _, found, folders = books.get(run_id)
         if kind not in pictures.known(pictures.RUN) or not isinstance(found, Run):
             return pictures.blank("No picture")
-        return pictures.draw(kind, folders[0] if kind in pictures.OF_JOURNALS and folders else found)
+        return pictures.draw(kind, is_dark, folders[0] if kind in pictures.OF_JOURNALS and folders else found)
     except FootprintError as error:
         return pictures.blank(str(error))
 
@@ -258,7 +258,8 @@ def connect(app: Dash, books: Books) -> None:
         said = {name: str(value) for name, value in zip(names, values, strict=True) if value}
         if callback_context.triggered_id not in ("runs-page", "runs-every"):
             said.pop("page", None)
-        return listing(said, books), {"pairs": list(said.items())}
+        told = no_update if callback_context.triggered_id == "runs-every" else {"pairs": list(said.items())}
+        return listing(said, books), told
 
     inputs = [Input(f"runs-{name}", "value") for name in _TEXTS]
     stores = [Input(f"runs-{name}", "data") for name in (*_CHOICES, "page")]
@@ -283,5 +284,9 @@ def connect(app: Dash, books: Books) -> None:
     )(moved)  # fmt: skip
     app.callback(
         Output("run-graph", "figure"), Input("run-picture", "data"), Input("run-every", "n_intervals"),
-        State("run-id", "data"), prevent_initial_call=True,
-    )(lambda kind, _, run_id: run_picture(str(run_id), str(kind), books))  # fmt: skip
+        Input("dark", "data"), State("run-id", "data"),
+    )(lambda kind, _, is_dark, run_id: run_picture(str(run_id), str(kind), bool(is_dark), books))  # fmt: skip
+    if pictures.known(pictures.RUNS):
+        app.callback(
+            Output("runs-graph", "figure"), Input("listed", "data"), Input("dark", "data"),
+        )(lambda one, is_dark: history(dict(one["pairs"]), bool(is_dark), books))  # fmt: skip

@@ -7,6 +7,7 @@ import io
 import secrets
 from dataclasses import dataclass, replace
 
+from flask import Flask
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from footprint.app import building
@@ -72,7 +73,7 @@ def open_app(settings: Settings) -> Served:
     return Served(server, books, f"http://{host}:{server.port}/", token, is_made)
 
 
-def _bound(settings: Settings, app: object) -> BaseWSGIServer:
+def _bound(settings: Settings, app: Flask) -> BaseWSGIServer:
     """Werkzeug ends the process where it cannot bind: here that is an error like any other."""
     told = io.StringIO()
     try:

@@ -45,7 +45,6 @@ def page(place: str, said: dict[str, str], catalog: Catalog) -> list[Any]:
         *([html.H2("Quality against footprint"), parts.graph("models-graph")] if kinds else []),
         dcc.Store(id="rows-table", data=chosen),
         dcc.Store(id="rows-page", data=said.get("page", "1")),
-        dcc.Store(id="rows-place", data=place),
         dcc.Store(id="listed", data={"fresh": True, "pairs": []}),
     ]
 
@@ -102,11 +101,11 @@ def connect(app: Dash, catalog: Catalog, data: Any) -> None:
         prevent_initial_call=True,
     )(found)  # fmt: skip
 
-    def quality(place: Any) -> dict[str, Any]:
+    def quality(is_dark: Any) -> dict[str, Any]:
         try:
-            return pictures.draw("quality", data=data)
+            return pictures.draw("quality", bool(is_dark), data=data)
         except FootprintError as error:
             return pictures.blank(str(error))
 
     if pictures.known(pictures.MODELS):
-        app.callback(Output("models-graph", "figure"), Input("rows-place", "data"))(quality)
+        app.callback(Output("models-graph", "figure"), Input("dark", "data"))(quality)

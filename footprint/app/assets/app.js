@@ -4,7 +4,7 @@
 
   const byId = (id) => document.getElementById(id);
   const set = (id, props) => window.dash_clientside.set_props(id, props);
-  const text = (id, told) => { const node = byId(id); if (node && node.textContent !== told) { node.textContent = told; } };
+  const text = (id, told) => { const node = byId(id); if (node) { node.textContent = told; } };
   const QUIET_MS = 1000;
   let last = { at: -QUIET_MS, what: "" };
   let touched = "";
@@ -54,6 +54,7 @@
       const wrong = one.word === word && one.error;
       const note = wrong ? one.error : [origin && value ? value + " · " + origin : value || origin, source].filter(Boolean).join(" · ");
       text(name + "-told", note);
+      if (wrong) { for (const meant of one.meant) { suggest(name, meant); } }
       byId(name + "-told").className = wrong ? "wrong" : "";
       input.setAttribute("aria-describedby", name + "-told");
       input.setAttribute("placeholder", value);
@@ -72,6 +73,14 @@
       const how = field.dataset.how;
       field.hidden = Boolean(how) && how !== one.how;
     }
+  }
+
+  function suggest(id, meant) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.dataset.fill = id;
+    button.textContent = meant;
+    byId(id + "-told").append(" ", button);
   }
 
   function told_both(a, b) {
@@ -181,6 +190,10 @@
       const how = /^([ab])-how$/.exec(button.dataset.store);
       if (how) { example(how[1], button.dataset.value); }
       set(button.dataset.store, { data: button.dataset.value });
+    } else if (button.dataset.fill) {
+      touched = button.dataset.fill;
+      set(touched, { value: button.textContent });
+      byId(touched).focus();
     } else if (button.dataset.copy) {
       copy(button);
     } else if (button.id === "beside" && told.a) {
