@@ -218,8 +218,9 @@ def test_a_journal_without_a_line_for_long_has_ended_without_a_word(tmp_path: Pa
 
 def test_a_long_journal_is_read_from_near_its_end(tmp_path: Path) -> None:
     journal = writer(tmp_path, GPU)
-    for second in range(10_000):
-        journal.write(Tick(float(second), (Sample("GPU-1", float(second), 300.0 * second, 300.0),)))
+    with journal.path.open("ab") as file:
+        for second in range(10_000):
+            file.write(journal._line(Tick(float(second), (Sample("GPU-1", float(second), 300.0 * second, 300.0),))))
     (shown,) = Follower(tmp_path).refresh()
     assert len(shown.trace_w) == 240
     assert shown.last is not None
