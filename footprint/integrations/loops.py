@@ -19,7 +19,6 @@ from typing import Any, Self
 
 from footprint.measurement.tracker.active import ActiveRun
 from footprint.measurement.tracker.doors import Tracker, track
-from footprint.measurement.tracker.words import track_words
 from footprint.report.run_result import RunResult
 
 __all__ = ["LoopRun", "metrics", "name_of", "outermost_of", "trained_params"]
@@ -129,7 +128,7 @@ class LoopRun:
 
     def __init__(self, name: str | None = None, **options: Any) -> None:
         super().__init__()
-        track_words(name, options)
+        track(name, **options)  # what is wrong with them is told now, not when the training begins
         self._name, self._options = name, options
         self._tracker: Tracker | None = None
         self._watch: _Watch | None = None
@@ -156,8 +155,10 @@ class LoopRun:
         saved : what `ActiveRun.state_dict` said when a checkpoint was written: the same run goes on
         """
         options = {**{word: value for word, value in found.items() if value is not None}, **self._options}
-        if saved and isinstance(saved.get("run_id"), str):
-            options.setdefault("run_id", saved["run_id"])
+        if saved and options.get("run_id"):  # the user knows better
+            saved = {**saved, "run_id": options["run_id"]}
+        elif saved and isinstance(saved.get("run_id"), str):
+            options["run_id"] = saved["run_id"]
         self._tracker = track(self._name or name, **options)
         self._pid = os.getpid()
         self.run = self._tracker.start()
