@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 from footprint.report.charts.answers import answer, bridge, hours, tornado
 from footprint.report.charts.comparisons import compare, quality
 from footprint.report.charts.configurations import throughput
+from footprint.report.charts.places import profile, regions, world
 from footprint.report.charts.plans import layout, scaling
 from footprint.report.charts.runs import backtest
 from footprint.report.charts.style import bare, themed
@@ -24,11 +25,14 @@ __all__ = [
     "hours",
     "layout",
     "page",
+    "profile",
     "quality",
+    "regions",
     "scaling",
     "themed",
     "throughput",
     "tornado",
+    "world",
     "write",
 ]
 
@@ -39,6 +43,9 @@ CHARTS: dict[str, Callable[..., go.Figure]] = {
     "hours": hours,
     "compare": compare,
     "quality": quality,
+    "world": world,
+    "regions": regions,
+    "profile": profile,
     "throughput": throughput,
     "scaling": scaling,
     "layout": layout,

@@ -55,7 +55,7 @@ def compare(footprints: Sequence[Footprint]) -> go.Figure:
                 text=[_hover(footprints[i], names[i]) for i in own], hovertemplate="%{text}<extra></extra>",
                 row=row, col=1,
             )  # fmt: skip
-        axis = log_ticks([over(v, divisor) for v in values], 1) if _is_wide(values) else {"rangemode": "tozero"}
+        axis = log_ticks([over(v, divisor) for v in values], 6) if _is_wide(values) else {"rangemode": "tozero"}
         title = {"text": f"{LABELS[field]} ({unit})"}
         figure.update_xaxes(axis | {"title": title}, row=row, col=1)
     figure.update_yaxes(
@@ -105,7 +105,7 @@ def quality(footprints: Sequence[Footprint], scores: Scores) -> go.Figure:
                 row=row, col=1,
             )  # fmt: skip
             shown.add(is_closed)
-        figure.update_xaxes(log_ticks([over(v, divisor) for v in carbon], 1), row=row, col=1)
+        figure.update_xaxes(log_ticks([over(v, divisor) for v in carbon], 6), row=row, col=1)
         figure.update_yaxes(title={"text": f"{benchmark} (%)"}, row=row, col=1)
     figure.update_xaxes(title={"text": f"CO2e total ({unit})"}, row=len(BENCHMARKS), col=1)
     figure.update_layout(height=len(BENCHMARKS) * SCORES_PX)

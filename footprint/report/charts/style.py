@@ -25,6 +25,8 @@ FOOTNOTE_LINE_PX, FOOTNOTE_TOP_PX = 18, 64
 TITLE_PX, TITLE_LINE_PX, DETAIL_LINE_PX = 64, 26, 22
 LEGEND_PX = 34
 MOST_NAME_CHARACTERS = 60
+MOST_TICKS = 9
+_FINE = (1, 2, 5)
 _ACRONYMS = ("mfu", "hfu", "pue", "wue", "tdp")
 
 THEMES = ("light", "dark")
@@ -150,18 +152,18 @@ def over(value: Range | None, divisor: float) -> Range | None:
     return None if value is None else Range(value.low / divisor, value.mid / divisor, value.high / divisor)
 
 
-def log_ticks(values: Iterable[Range | float | None], most_decades: int = 3) -> dict[str, Any]:
-    """An axis in powers with whole numbers at 1, 2 and 5, or at powers of ten alone where there would be many."""
+def log_ticks(values: Iterable[Range | float | None], most: int = MOST_TICKS) -> dict[str, Any]:
+    """An axis in powers with whole numbers at 1, 2 and 5, or at powers of ten alone where there would be too many."""
     ends = [end for v in values if v is not None for end in ((v.low, v.high) if isinstance(v, Range) else (v,))]
     found = [end for end in ends if end > 0]
     if not found:
         return {"type": "log"}
     low, high = math.floor(math.log10(min(found))), math.ceil(math.log10(max(found)))
-    steps = (1, 2, 5) if high - low <= most_decades else (1,)
-    ticks = [step * 10.0**power for power in range(low, high + 1) for step in steps]
-    return {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:,.10g}" for tick in ticks]} | (
-        {} if len(steps) > 1 else {"minor": {"dtick": "D1", "ticks": "outside", "ticklen": 3}}
-    )
+    fine, coarse = ([step * 10.0**power for power in range(low, high + 1) for step in steps] for steps in (_FINE, (1,)))
+    inside = [tick for tick in fine if min(found) <= tick <= max(found)]
+    ticks = fine if len(inside) <= most else coarse
+    minor = {"minor": {"dtick": "D1", "ticks": "outside", "ticklen": 3}} if ticks is coarse else {}
+    return {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:,.10g}" for tick in ticks], **minor}
 
 
 def field_name(field: str) -> str:
