@@ -130,7 +130,7 @@ DECIMALS = {
     ): "named: a timing of the tracker's own, METHODOLOGY says what it costs",
     (
         "measurement/tracker/recorder.py",
-        "0.035",
+        "0.04",
     ): "named: a timing of the tracker's own, METHODOLOGY says what it costs",
     ("measurement/tracker/words.py", "0.05"): "named: the shortest interval between readings",
     ("measurement/tracker/forecasting.py", "0.01"): "named: below it a forecast says nothing of a budget",

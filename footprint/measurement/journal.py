@@ -118,6 +118,7 @@ class Tick:
     notes: tuple[str, ...] = ()
     end: str = ""
     error: str = ""
+    begun_s: float | None = None  # told once: the training runs since then; what was read before is not its own
 
 
 class JournalWriter:
@@ -133,7 +134,7 @@ class JournalWriter:
         self.path = folder / header.file_name
         self.problem = ""
         self._places = {meter.id: i for i, meter in enumerate(header.meters)}
-        self._synced_s = self._failed_s = -math.inf
+        self._synced_s, self._failed_s = header.started_s, -math.inf
         self._left: Tick | None = None
         self._is_torn = False
         self._handle: int | None = None
@@ -236,7 +237,7 @@ class JournalWriter:
             text += f',"s":{_numbers(rows)}'
         windows = {name: [count, round(seconds, 6)] for name, (count, seconds) in tick.windows.items()}
         rest: dict[str, Any] = {"edge": int(tick.is_edge), "w": windows, "p": dict(tick.progress)}
-        rest |= {"n": tick.notes, "end": tick.end, "error": tick.error}
+        rest |= {"n": tick.notes, "end": tick.end, "error": tick.error, "from": tick.begun_s}
         if told := {key: value for key, value in rest.items() if value}:
             text += "," + json.dumps(told, separators=(",", ":"))[1:-1]
         return (text + "}\n").encode()
@@ -246,7 +247,7 @@ def _packed(place: int, sample: Sample, at_s: float) -> list[float | None]:
     """[meter, seconds after the line, joules, watts, utilization, staleness, attributed share], empty ends cut."""
     packed = [place, round(sample.at_s - at_s, 6), sample.energy_j, sample.power_w, sample.utilization]
     if sample.stale_s is not None or sample.attributed_share is not None:
-        packed += _short(sample.stale_s), _short(sample.attributed_share)
+        packed += sample.stale_s, sample.attributed_share
     while packed[-1] is None:
         packed.pop()
     return packed
@@ -267,12 +268,8 @@ def _write_all(handle: int, line: bytes) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def _short(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)
-
-
 def _without_samples(tick: Tick) -> Tick:
-    return Tick(tick.at_s, windows=tick.windows, progress=tick.progress, notes=tick.notes[-20:], end=tick.end)
+    return replace(tick, samples=(), is_edge=False, notes=tick.notes[-20:], error="")
 
 
 def _added(left: Tick, tick: Tick) -> Tick:
@@ -284,6 +281,7 @@ def _added(left: Tick, tick: Tick) -> Tick:
     return Tick(
         tick.at_s, tick.samples, tick.is_edge, windows, {**left.progress, **tick.progress},
         tuple(dict.fromkeys((*left.notes, *tick.notes))), tick.end or left.end, tick.error,
+        left.begun_s if tick.begun_s is None else tick.begun_s,
     )  # fmt: skip
 
 
@@ -320,6 +318,7 @@ class Journal:
                 notes=tuple(str(n) for n in told.get("n", ())),
                 end=str(told.get("end", "")),
                 error=str(told.get("error", "")),
+                begun_s=float(told["from"]) if "from" in told else None,
             )
         except (ValueError, TypeError, KeyError, IndexError, AttributeError):
             return None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from footprint.measurement.metering.meter import Limits, MeterIntegral
-from footprint.values import Meter, MeterUsage, Sample
+from footprint.units import J_PER_KWH
+from footprint.values import Meter, MeterUsage, Range, Sample
 
 __all__ = ["HostIntegral"]
 
@@ -23,6 +25,8 @@ class HostIntegral:
     curve: list[tuple[float, float]] = field(default_factory=list)  # (seconds, joules so far)
     keeps_curve: bool = False
     _total_j: float = 0.0
+    _begun_s: dict[str, float] = field(default_factory=dict)
+    _ended_s: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for meter in self.meters:
@@ -51,9 +55,35 @@ class HostIntegral:
         """Joules so far, edges left as they are."""
         return sum(one.live_j() for one in self.by_meter.values())
 
+    def bound(self, meters: Iterable[str], begun_s: float | None = None, ended_s: float | None = None) -> None:
+        """Between which moments the training ran: its first reading is a little older, its last one a little younger,
+        the more so the busier the host."""
+        for meter in meters:
+            if begun_s is not None:
+                self._begun_s[meter] = begun_s
+            if ended_s is not None:
+                self._ended_s[meter] = ended_s
+
     def usages(self, host: str, started_s: float, ended_s: float) -> tuple[MeterUsage, ...]:
-        """What each meter's samples add up to."""
-        return tuple(one.usage(host, started_s, ended_s) for one in self.by_meter.values())
+        """What each meter's samples add up to, within its bounds."""
+        return tuple(self._within(one, one.usage(host, started_s, ended_s)) for one in self.by_meter.values())
+
+    def _within(self, one: MeterIntegral, usage: MeterUsage) -> MeterUsage:
+        """Without what was drawn outside the bounds: at the nearest reading's power, at most at the limit."""
+        if one.first is None or one.last is None or not usage.mean_w:
+            return usage
+        meter, energy = one.meter, usage.it_energy_kwh
+        early_s = max(self._begun_s.get(meter.id, -math.inf) - one.first.at_s, 0.0)
+        late_s = max(one.last.at_s - self._ended_s.get(meter.id, math.inf), 0.0)
+        to_kwh = meter.share * meter.true_over_read_ratio.mid / J_PER_KWH
+        mean_w = usage.mean_w / meter.share
+        first_w, last_w = (mean_w if s.power_w is None else s.power_w for s in (one.first, one.last))
+        middle_kwh = min((first_w * early_s + last_w * late_s) * to_kwh, energy.mid)
+        most_w = max(meter.max_w or one.peak_w or mean_w, first_w, last_w)
+        most_kwh = min(most_w * (early_s + late_s) * to_kwh, energy.low)
+        middle = energy.mid - middle_kwh
+        within = Range(min(energy.low - most_kwh, middle), middle, energy.high)
+        return replace(usage, it_energy_kwh=within, mean_w=usage.mean_w * middle / energy.mid if energy.mid else 0.0)
 
     def hourly_j(self) -> Mapping[int, float]:
         """Joules by the hour of UTC in which they were drawn."""

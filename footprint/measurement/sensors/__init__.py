@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 
-from footprint.errors import UnknownName
+from footprint.errors import FootprintError, UnknownName
 from footprint.measurement.sensors.base import Clock, Pids, Sensor
 from footprint.values import Finding
 
@@ -61,11 +62,18 @@ OF_THE_HOST = frozenset(("rapl", "cpu-load", "ram-size"))
 """Not asked where an accelerator's sensor reads whole modules, with processor and memory in them."""
 
 
+_TABLES = ("constants", "processors", "sensors")
+
+
 def preload() -> None:
-    """Import what the sensors need, so that no start of a run waits for it."""
+    """Import and read what the sensors need, so that no start of a run waits for it."""
+    from footprint.catalog import open_catalog
     from footprint.measurement.sensors import amd, cpu, nvml, nvml_driver, ram, rapl  # noqa: F401
 
     nvml_driver.preload()
+    with suppress(FootprintError):  # a user's table that cannot be read is told when a run starts
+        for table in _TABLES:
+            open_catalog().rows(table)
 
 
 def own_pids() -> tuple[int, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import platform
+import signal
 import sys
 import threading
 import time
@@ -52,7 +53,7 @@ MOST_TOLD = 1000
 
 EDGE_GAP_S = 0.004
 START_EDGE_S = 0.3
-END_EDGE_S = 0.035
+END_EDGE_S = 0.04
 """Fast readings of counters: between two of them, and in all, at the start (beside the training) and at the end."""
 
 COMPANIONS_S = 5.0
@@ -86,6 +87,7 @@ class Recorder:
         self._is_over = self._is_abandoned = self._is_written = False
         self._earlier_failure = id(getattr(sys, "last_value", None))
         self._status, self._error = "finished", ""
+        self._begun_s: float | None = None
         self._looked_s = self._taken_s = 0.0
         self._windows: dict[str, tuple[int, float, float]] = {}
         self._told: set[str] = set()
@@ -113,6 +115,8 @@ class Recorder:
         try:
             if not self._sampler.start(OPEN_PATIENCE_S):
                 self.run.note(f"sensors have not answered within {OPEN_PATIENCE_S:g} s: measuring begins when they do")
+            else:
+                self._begun_s = self.options.clock()
             has_begun = True
         except RuntimeError as error:  # no thread can be started
             self.run.note(f"nothing is measured: {error}")
@@ -256,10 +260,11 @@ class Recorder:
         if is_edge:
             self._write(Tick(at_s, own, is_edge=True))
             return
+        is_signal_due = False
         if at_s >= self._looked_s + COMPANIONS_S:
             self._looked_s = at_s
             try:
-                self._look_around()
+                is_signal_due = self._look_around()
             except Exception as error:  # noqa: BLE001 - the guard: the reading is kept all the same
                 self._tell(f"the budget cannot be looked at: {type(error).__name__}: {error}")
         self.run.mark(at_s)
@@ -267,16 +272,20 @@ class Recorder:
             self._tell(f"{name}: {problem}")
         windows, progress, notes = self.run.taken(at_s)
         self._add_windows(windows, at_s, joules)
-        self._write(Tick(at_s, own, windows=windows, progress=progress, notes=notes))
+        begun_s, self._begun_s = self._begun_s, None
+        if host is not None and begun_s is not None:
+            host.bound(self._mine, begun_s)
+        self._write(Tick(at_s, own, windows=windows, progress=progress, notes=notes, begun_s=begun_s))
+        if is_signal_due:
+            os.kill(os.getpid(), signal.SIGTERM)
 
-    def _look_around(self) -> None:
-        """What other processes say, and whether the budget holds."""
+    def _look_around(self) -> bool:
+        """What other processes say, and whether the budget holds; whether to send a signal because it does not."""
         run = self.run
         if run.companions is not None and (run.rank == 0 or self.words.on_budget == "stop"):
             run.companions.refresh()
             run.hear_of_stop()
-        if run.rank == 0:
-            look_at_budget(run, 2 * COMPANIONS_S + 2 * self.words.interval_s)
+        return run.rank == 0 and look_at_budget(run, 2 * COMPANIONS_S + 2 * self.words.interval_s)
 
     def _add_windows(self, windows: Mapping[str, tuple[int, float]], at_s: float, joules: float) -> None:
         elapsed_s, self._taken_s = at_s - self._taken_s, at_s
@@ -314,6 +323,8 @@ class Recorder:
             if self._sampler.failure:
                 self.run.note(f"measuring ended early: {self._sampler.failure}")
             windows, progress, notes = self.run.taken(now_s)
+            if self.run.host is not None:
+                self.run.host.bound(self._mine, ended_s=now_s)
             if self._writer is not None:
                 end = Tick(now_s, (), False, windows, progress, notes, self._status, self._error)
                 self._writer.write(end)

@@ -89,10 +89,14 @@ def added_up(journals: Sequence[Journal], limits: Limits) -> SegmentSum:
     before_s = {number: j.header.started_s for number, j in enumerate(journals)}
     ends: dict[int, str] = {}
     progress: dict[int, dict[str, float]] = {}
+    latest_s = {-1: started_s}
     for number, tick in _merged(journals):
         host.push(tick.at_s, tick.samples, tick.is_edge)
         if not tick.is_edge:
-            found.ended_s = max(found.ended_s, tick.at_s)
+            latest_s[number] = tick.at_s  # the end comes last, and before the reading that it asked for
+        if tick.begun_s is not None or tick.end:
+            own = (m.id for m in journals[number].header.meters)
+            host.bound(own, tick.begun_s, tick.at_s if tick.end else None)
         if tick.windows:
             inside.setdefault(number, []).append((before_s[number], tick))
         if not tick.is_edge:
@@ -102,6 +106,7 @@ def added_up(journals: Sequence[Journal], limits: Limits) -> SegmentSum:
         if tick.end:
             ends[number] = tick.end
         found.notes += [*tick.notes, *([f"ended by {tick.error}"] if tick.error else [])]
+    found.ended_s = max(latest_s.values())
     found.last = joined(progress.values())
     found.status = _status(journals, ends)
     found.meters = host.usages(found.host, started_s, found.ended_s)
