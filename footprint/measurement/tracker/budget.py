@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 
 from footprint.measurement.tracker.active import ActiveRun
@@ -12,15 +10,20 @@ from footprint.measurement.tracker.forecasting import over_budget
 __all__ = ["look_at_budget"]
 
 
-def look_at_budget(run: ActiveRun, stop_within_s: float) -> None:
+def look_at_budget(run: ActiveRun, stop_within_s: float) -> bool:
     """Note that a budget is spent or will not do, and act on it, the first time that it is seen.
 
     Parameters
     ----------
     stop_within_s : seconds until all processes of the run have heard of a stop
+
+    Returns
+    -------
+    bool
+        Whether this process shall be sent a signal, once the note is on the disk: it may be the end of it.
     """
     if run.budget_reached or not run.words.budgets:
-        return
+        return False
     live, asked = run.live(), run.words.on_budget
     spent = {
         "budget_kwh": live.facility_energy_kwh,
@@ -29,15 +32,14 @@ def look_at_budget(run: ActiveRun, stop_within_s: float) -> None:
     }
     reason = over_budget(run.words.budgets, spent, run.forecast())
     if reason is None:
-        return
+        return False
     run.budget_reached = True
     run.note(reason)
     if callable(asked):
         threading.Thread(target=_call_back, args=(run, reason), name="footprint-budget", daemon=True).start()
     elif asked == "stop":
         run.agree_to_stop(stop_within_s)
-    elif asked == "signal":
-        os.kill(os.getpid(), signal.SIGTERM)
+    return asked == "signal"
 
 
 def _call_back(run: ActiveRun, reason: str) -> None:
