@@ -23,7 +23,6 @@ from footprint.report.wording import (
     reach,
     show_days,
     show_range,
-    stated,
     title,
 )
 from footprint.values import Footprint
@@ -132,7 +131,7 @@ def fragment(footprint: Footprint) -> str:
         _titled("Models", page_tables.members(footprint)),
         _titled("By energy convention", page_tables.by_convention(footprint)),
         _titled("Hardware and money", page_tables.others(footprint)),
-        _titled(STATED, Table(("model", "figures", "source"), tuple(stated(footprint)))),
+        _titled(STATED, page_tables.published(footprint)),
         _bars(footprint),
         _titled("Assumptions", quantities.ledger(footprint)),
         items(footprint.notes),

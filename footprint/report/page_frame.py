@@ -22,7 +22,7 @@ FRAME = """<!doctype html>
 
 SCRIPT = r"""(function () {
   "use strict";
-  var PAPER = 680, NARROW = 640, COLOR = /"(#[0-9A-Fa-f]{6}|rgba\([0-9.,]+\))"/g;
+  var PAPER = 680, LOWER = 0.8, NARROW = 640, COLOR = /"(#[0-9A-Fa-f]{6}|rgba\([0-9.,]+\))"/g;
   var dark = window.matchMedia("(prefers-color-scheme: dark)"), told = {}, closed = [], onPaper = false;
 
   function each(selector, act) { Array.prototype.forEach.call(document.querySelectorAll(selector), act); }
@@ -36,7 +36,7 @@ SCRIPT = r"""(function () {
 
   function draw(name) {
     var place = document.getElementById(name), figure = JSON.parse(colored(told[name])), layout = figure.layout;
-    var width = onPaper ? PAPER : place.clientWidth, height = Number(place.dataset.height);
+    var width = onPaper ? PAPER : place.clientWidth, height = Number(place.dataset.height) * (onPaper ? LOWER : 1);
     if (!width) { return; }
     layout.autosize = false;
     layout.width = width;

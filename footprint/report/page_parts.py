@@ -14,6 +14,9 @@ from footprint.values import Range
 MOST_NAME, MOST_CELL = 120, 600
 """Characters shown of a name and of a cell; the data inside the page have all."""
 
+_LONG = re.compile(r"\S{30}")
+"""A word so long that it may be broken anywhere."""
+
 _INTERVAL = re.compile(r"^(.*?) \((.*)\)$")
 
 
@@ -65,12 +68,11 @@ def table(found: Table, caption: str, first_is_header: bool = True) -> str:
     for row in found.rows:
         cells = []
         for place, (cell, is_right) in enumerate(zip(row, right, strict=True)):
-            kind = _class(
-                "number" if is_right or (isinstance(cell, (int, float)) and not isinstance(cell, bool)) else ""
-            )
+            shown = show_cell(cell)
+            kind = _class("number" if is_right else "long" if _LONG.search(shown) else "")
             is_header = place == 0 and first_is_header
             tag, scope = ("th", ' scope="row"') if is_header else ("td", "")
-            cells.append(f"<{tag}{scope}{kind}>{text(show_cell(cell))}</{tag}>")
+            cells.append(f"<{tag}{scope}{kind}>{text(shown)}</{tag}>")
         rows.append(f"<tr>{''.join(cells)}</tr>")
     told = text(caption)
     return (

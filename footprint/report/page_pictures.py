@@ -12,12 +12,12 @@ from typing import Any
 from footprint.report import page_data, page_frame, page_tables, run_tables
 from footprint.report.page_parts import more, table, text
 from footprint.report.tables import Table
-from footprint.values import Footprint, Run
+from footprint.values import Answer, Footprint, Run
 
 Figures = Mapping[str, Any]
 """Plotly figures by the name of their kind."""
 
-_LEAST_HEIGHT = 320
+_LEAST_HEIGHT = 420
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +56,23 @@ OF_RUN = (
 """Which charts stand on which page, in their order."""
 
 
-def of_plan(footprint: Footprint, figures: Figures) -> tuple[Picture, ...]:
-    """The pictures of an estimate, as far as they were drawn."""
-    return tuple(_picture(kind, figures[kind.name], kind.table(footprint)) for kind in OF_PLAN if kind.name in figures)
+def of_plan(footprint: Footprint, figures: Figures, answer: Answer | None = None) -> tuple[Picture, ...]:
+    """The pictures of an estimate, as far as they were drawn; beside the first its parts, where they are known."""
+    beside = {} if answer is None else {"answer": page_tables.parts_of(answer)}
+    return _pictures(OF_PLAN, footprint, figures, beside)
 
 
 def of_run(run: Run, figures: Figures) -> tuple[Picture, ...]:
     """The pictures of a measured run, as far as they were drawn."""
-    return tuple(_picture(kind, figures[kind.name], kind.table(run)) for kind in OF_RUN if kind.name in figures)
+    return _pictures(OF_RUN, run, figures, {})
+
+
+def _pictures(kinds: Sequence[Kind], found: Any, figures: Figures, beside: Mapping[str, Table]) -> tuple[Picture, ...]:
+    return tuple(
+        _picture(kind, figures[kind.name], beside.get(kind.name) or kind.table(found))
+        for kind in kinds
+        if kind.name in figures
+    )
 
 
 def _picture(kind: Kind, figure: Any, beside: Table) -> Picture:

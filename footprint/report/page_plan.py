@@ -86,7 +86,11 @@ def sections(footprint: Footprint, pictures: Sequence[Picture], sources: methods
         conventions(footprint),
         money_and_embodied(footprint),
         Section("stages", "Stages", table(page_tables.stages(footprint), "Each stage of the plan")),
-        Section("published", STATED, table(Table(("model", "figures", "source"), tuple(stated(footprint))), STATED)),
+        Section(
+            "published",
+            STATED,
+            table(Table(("model", "figures", "source"), tuple(stated(footprint))), "What its makers state"),
+        ),
         _drivers(footprint),
         Section("layout", "Layout and time of a step", table(page_tables.layouts(footprint), "Layouts found")),
         derivation(footprint),

@@ -40,7 +40,8 @@ caption { text-align: left; padding: .2rem 0; font-size: .85rem; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .9rem .3rem 0; unicode-bidi: isolate;
   font-variant-numeric: tabular-nums; }
 thead th { border-bottom: 2px solid var(--line); } tbody tr { border-bottom: 1px solid var(--line); }
-tbody th { font-weight: 500; } td, tbody th { min-width: 4.5rem; overflow-wrap: anywhere; }
+tbody th { font-weight: 500; } td, th { overflow-wrap: break-word; }
+.long { overflow-wrap: anywhere; min-width: 14rem; }
 .number { text-align: right; white-space: nowrap; }
 figure { margin: 1rem 0 1.6rem; } figcaption { margin-bottom: .3rem; } figcaption p { font-size: .9rem; }
 figure > .assumed { font-size: .8rem; color: var(--quiet); }
@@ -69,8 +70,9 @@ footer { border-top: 1px solid var(--line); margin-top: 3rem; padding-top: .8rem
   body { font-size: 10.5pt; } header, nav, main, footer { max-width: none; padding: 0; }
   nav, .skip, .copy, .screen { display: none; }
   .answer { grid-template-columns: repeat(3, 1fr); }
-  .answer div, figure, tr, .steps li, blockquote { break-inside: avoid; }
-  h2, h3, caption, thead, summary { break-after: avoid; } thead { display: table-header-group; }
+  .answer div, .chart, figcaption, h2, h3, tr, .steps li, blockquote { break-inside: avoid; }
+  h2, h3, caption, thead, summary, figcaption { break-after: avoid; } thead { display: table-header-group; }
+  table { font-size: 8.5pt; } .long { min-width: 0; }
   .scroll { overflow: visible; } pre { white-space: pre-wrap; overflow-wrap: anywhere; }
   th, td { white-space: normal; padding-right: .5rem; } a { text-decoration: none; }
   details::details-content { content-visibility: visible; }

@@ -21,10 +21,11 @@ from footprint.report.wording import (
     plain,
     show_range,
     show_value,
+    stated,
     title,
 )
 from footprint.units import S_PER_H, show
-from footprint.values import Footprint, MeterUsage, Run
+from footprint.values import Answer, Footprint, MeterUsage, Run
 
 MOST_HOURS, MOST_GAPS = 48, 100
 RANGED = "mid (5th – 95th percentile)"
@@ -40,6 +41,21 @@ def by_convention(footprint: Footprint) -> Table:
         (found[field][0].label, *(show_range(field, e.value) for e in found[field])) for field in IMPACT_FIELDS
     )
     return Table(("quantity", *(impact.convention for impact in impacts(footprint))), rows)
+
+
+def parts_of(answer: Answer) -> Table:
+    """What each part of the equipment adds."""
+    fields = ("facility_energy_kwh", "operational_location_kgco2e", "embodied_kgco2e", "total_location_kgco2e")
+    whole = answer.footprint
+    total = (whole.facility.facility_energy_kwh, whole.facility.operational_location_kgco2e, whole.embodied_kgco2e)
+    rows = [("total", *map(show_range, fields, (*total, whole.total_location_kgco2e)))]
+    for part in answer.parts:
+        values = [getattr(part, field) for field in fields]
+        rows.append(
+            (plain(part.name), *("" if v is None else show_range(f, v) for f, v in zip(fields, values, strict=True)))
+        )
+    columns = ("part", "facility energy", "CO2e operational", "CO2e embodied", "CO2e both")
+    return Table(columns, tuple(rows))
 
 
 def others(footprint: Footprint) -> Table:
@@ -62,6 +78,11 @@ def members(footprint: Footprint) -> Table:
         for member in footprint.parts
     )
     return Table(("model", "accelerator-hours", "facility energy", "CO2e total", "rental on demand"), rows)
+
+
+def published(footprint: Footprint) -> Table:
+    """What the makers stated, beside ours."""
+    return Table(("model", "figures", "source"), tuple(stated(footprint)))
 
 
 def stages(footprint: Footprint) -> Table:

@@ -67,14 +67,15 @@ def _boxes(run: Run) -> list[Box]:
 
 
 def _sections(run: Run, pictures: Sequence[Picture], sources: methods.SourceRows) -> list[Section]:
+    plan = table(run_tables.against_plan(run), "Each quantity, and where it lies in the planned interval")
     head = "Planned, and so far" if run.status == "running" else "Planned, and measured"
-    whole = table(replace(answer(run), title=""), "What it cost") + paragraph(card(run), "quiet")
+    whole = table(replace(answer(run), title=""), "Each quantity, and what it rests on") + paragraph(card(run), "quiet")
     windows = table(run_tables.windows(run), "Windows, nested ones under those around them")
     starts = table(run_tables.starts(run), "Starts, on each host")
     return [
         Section("cost", "What it cost", whole),
         Section("pictures", "In pictures", page_pictures.told(pictures) + _by_hour(run)),
-        Section("plan", head, table(run_tables.against_plan(run), head)),
+        Section("plan", head, plan),
         Section("parts", "Where the energy went", table(run_tables.parts(run), "IT energy by part")),
         Section("spent", "Of this energy", table(run_tables.spent(run), "What trained nothing, and what was shared")),
         Section("coverage", "Coverage and gaps", _coverage(run)),
