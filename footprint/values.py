@@ -865,3 +865,28 @@ class Profile:
     source: str
     catalog_digest: str = ""
     version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A plan with some of its words changed; the middle of each answer, or its range where one is known."""
+
+    inputs: tuple[tuple[str, float | str], ...]
+    accelerator_hours: Range
+    wall_clock_h: Range | None
+    facility_energy_kwh: Range
+    total_location_kgco2e: Range
+    rental_on_demand_usd: Range | None
+    fits: bool = True  # in memory, as far as that is known
+
+
+@dataclass(frozen=True, slots=True)
+class Scenarios:
+    """A plan under many circumstances."""
+
+    name: str
+    inputs: tuple[str, ...]  # the words that change, the first along the horizontal axis
+    scenarios: tuple[Scenario, ...]
+    notes: tuple[str, ...] = ()
+    catalog_digest: str = ""
+    version: str = ""

@@ -13,6 +13,7 @@ from footprint.report.charts.places import profile, regions, world
 from footprint.report.charts.plans import layout, scaling
 from footprint.report.charts.runs import backtest
 from footprint.report.charts.style import bare, themed
+from footprint.report.charts.sweeps import heatmap, pareto
 from footprint.report.charts.writing import page, write
 
 __all__ = [
@@ -22,9 +23,11 @@ __all__ = [
     "bare",
     "bridge",
     "compare",
+    "heatmap",
     "hours",
     "layout",
     "page",
+    "pareto",
     "profile",
     "quality",
     "regions",
@@ -46,6 +49,8 @@ CHARTS: dict[str, Callable[..., go.Figure]] = {
     "world": world,
     "regions": regions,
     "profile": profile,
+    "heatmap": heatmap,
+    "pareto": pareto,
     "throughput": throughput,
     "scaling": scaling,
     "layout": layout,
