@@ -217,7 +217,6 @@ class NvmlSensor:
             for device in self._devices:
                 if not device.has_counter or device.retry_s is not None:
                     continue
-                at_s = clock()
                 if device.reading.energy_by_call:
                     energy, code = self._energy_by_call(device)
                 else:
@@ -225,6 +224,7 @@ class NvmlSensor:
                     code = call(device.handle, 1, fields.address)
                     _, kind, own, bits, *_ = fields.unpack(fields.buffer)
                     code, energy = code or own, bits if kind != _UNSIGNED else bits & _LOW_HALF
+                at_s = clock()
                 if code or energy is None:
                     continue  # the next full reading tells it
                 for meter in device.ids:
@@ -249,7 +249,6 @@ class NvmlSensor:
         return samples
 
     def _read_device(self, device: _Device, offset_s: float, samples: list[Sample]) -> None:
-        at_s = self._clock()
         energy_mj = power_mw = None
         stamp_us = 0
         fields = device.fields
@@ -267,6 +266,7 @@ class NvmlSensor:
             stamp_us = 0
             code = self._driver.usage(device.handle, ctypes.addressof(device.usage_room)) or 0
             power_mw = None if code else device.usage_room.value
+        at_s = self._clock()  # after the calls: one that had to wait tells of its end, not of its begin
         if energy_mj is None and power_mw is None:
             self._fail(device, code or NOT_SUPPORTED, at_s)
             return
