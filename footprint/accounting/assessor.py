@@ -166,8 +166,8 @@ def _rental(usage: Usage, rates: dict[str, Rates], field: str, calculate: Deriva
 
 
 def _share(amount: Quantity, part: Quantity, whole: Quantity) -> Quantity:
-    """A line's part of an amount, by its part of the energy."""
-    return amount * (part / whole)
+    """A line's part of an amount, by its part of the energy; where there is none, none."""
+    return amount * (part / (whole + (whole == 0)))
 
 
 def _ownership(

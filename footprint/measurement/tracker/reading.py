@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from footprint import records
+from footprint.accounting.words import quantity
 from footprint.catalog import Catalog, open_catalog
 from footprint.errors import InputError, JournalError
 from footprint.measurement import journal
@@ -18,6 +19,7 @@ from footprint.measurement.tracker.assessing import Measured, assess, scaled, to
 from footprint.measurement.tracker.limits import limits
 from footprint.measurement.tracker.progress import BEGUN, SUMMED, joined, progress_of
 from footprint.measurement.tracker.segments import SegmentSum, added_up, sorted_into_segments
+from footprint.measurement.tracker.words import QUANTITIES
 from footprint.units import J_PER_KWH
 from footprint.values import Footprint, MeterUsage, Progress, Range, Run, WindowUsage
 from footprint.version import __version__
@@ -69,11 +71,12 @@ def run_of(
     """The run that segments add up to, assessed by what was said of it."""
     headers = headers or [s.header for s in segments]
     header = min(headers, key=lambda h: h.started_utc_s)
-    wasted = _wasted(segments)
+    starts = _starts(segments)
+    wasted = _wasted(segments, starts)
     measured = Measured(
         name=header.name,
         meters=_meters(segments),
-        progress=_progress(segments, said),
+        progress=_progress(starts, said),
         duration_s=_duration(segments),
         hourly_it_energy_kwh=_hourly(segments),
     )
@@ -85,7 +88,7 @@ def run_of(
         name=header.name,
         project=header.project,
         tags=tuple(dict.fromkeys(tag for h in headers for tag in h.tags)),
-        status=_status(segments),
+        status=_status(starts),
         started_utc_s=min(s.started_s + s.utc_offset_s for s in segments),
         ended_utc_s=max(s.ended_s + s.utc_offset_s for s in segments),
         hosts=tuple(dict.fromkeys(s.host for s in segments)),
@@ -143,46 +146,63 @@ def _words(headers: Sequence[Header], over: Mapping[str, Any] | None) -> dict[st
     for header in headers:
         for word, value in header.words.items():
             said.setdefault(word, value)
-    over = dict(over or {})
+    over = {word: value for word, value in (over or {}).items() if value is not None}
     if any(word in over for word in PLACES):
         said = {word: value for word, value in said.items() if word not in PLACES}
     if "settings" in over:
         over["settings"] = {**said.get("settings", {}), **over["settings"]}
-    return {**said, **over}
+    return {word: quantity(word, value) if word in QUANTITIES else value for word, value in {**said, **over}.items()}
 
 
 # one run from its segments
 
+STEPS_BEGUN = BEGUN + "steps_count"
 
-def _progress(segments: Sequence[SegmentSum], said: Mapping[str, Any]) -> Progress:
+
+def _starts(segments: Sequence[SegmentSum]) -> list[list[SegmentSum]]:
+    """Segments of hosts that ran together: a host joins the start that it shares most time with, once each."""
+    starts: list[list[SegmentSum]] = []
+    for segment in sorted(segments, key=lambda s: s.started_s + s.utc_offset_s):
+        others = [
+            start
+            for start in starts
+            if all(s.host != segment.host for s in start)
+            and start[0].header.restart_count == segment.header.restart_count
+            and _shared_s(start, segment) > 0
+        ]
+        if others:
+            max(others, key=lambda start: _shared_s(start, segment)).append(segment)
+        else:
+            starts.append([segment])
+    return starts
+
+
+def _shared_s(start: Sequence[SegmentSum], segment: SegmentSum) -> float:
+    ends = [(s.started_s + s.utc_offset_s, s.ended_s + s.utc_offset_s) for s in (segment, *start)]
+    begun, ended = ends[0]
+    return max(min(ended, other_end) - max(begun, other_begun) for other_begun, other_end in ends[1:])
+
+
+def _progress(starts: Sequence[Sequence[SegmentSum]], said: Mapping[str, Any]) -> Progress:
     """Counts that go on from an earlier start stand as they are; those that begin anew add up over starts."""
-    by_start: dict[tuple[int, int], dict[str, float]] = {}
-    for segment in segments:
-        own = [s for s in segments if s.host == segment.host]
-        start = (segment.header.restart_count, own.index(segment))  # hosts that start together share one
-        by_start[start] = joined([by_start.get(start, {}), segment.last])
     whole: dict[str, float] = {}
-    for told in by_start.values():
+    for told in (joined(s.last for s in start) for start in starts):
         for name, value in told.items():
             adds = name in SUMMED and BEGUN + name not in told
             whole[name] = whole.get(name, 0.0) + value if adds else max(whole.get(name, 0.0), value)
     return progress_of(whole, said)
 
 
-def _wasted(segments: Sequence[SegmentSum]) -> list[Range | None]:
-    """What each segment spent on steps that the next one of its host did again; None where steps do not tell."""
-    found: list[Range | None] = []
-    for segment in segments:
-        own = [s for s in segments if s.host == segment.host]
-        after = own[own.index(segment) + 1 :]
-        done, begun = segment.last.get("steps_count"), segment.last.get(BEGUN + "steps_count", 0.0)
-        again = after[0].last.get(BEGUN + "steps_count") if after else None
-        if again is None or done is None or done <= begun:
-            found.append(None)
-            continue
-        share = min(max((done - max(again, begun)) / (done - begun), 0.0), 1.0)
-        found.append(scaled(segment.metered_kwh, share))
-    return found
+def _wasted(segments: Sequence[SegmentSum], starts: Sequence[Sequence[SegmentSum]]) -> list[Range | None]:
+    """What each segment spent on steps that the next start did again; None where steps do not tell."""
+    shares: dict[int, float] = {}
+    told = [joined(s.last for s in start) for start in starts]
+    for start, own, after in zip(starts, told, told[1:], strict=False):
+        done, begun, again = own.get("steps_count"), own.get(STEPS_BEGUN, 0.0), after.get(STEPS_BEGUN)
+        if again is not None and done is not None and done > begun:
+            share = min(max((done - max(again, begun)) / (done - begun), 0.0), 1.0)
+            shares |= {id(segment): share for segment in start}
+    return [scaled(s.metered_kwh, shares[id(s)]) if id(s) in shares else None for s in segments]
 
 
 def _meters(segments: Sequence[SegmentSum]) -> tuple[MeterUsage, ...]:
@@ -257,10 +277,10 @@ def _duration(segments: Sequence[SegmentSum]) -> float:
     return covered
 
 
-def _status(segments: Sequence[SegmentSum]) -> str:
+def _status(starts: Sequence[Sequence[SegmentSum]]) -> str:
     """The latest start's; a node that went silent or failed speaks for all of them."""
-    newest = {s.host: s.status for s in segments}
-    return next(s for s in ("running", "failed", "interrupted", "stopped", "finished") if s in newest.values())
+    said = {s.status for s in starts[-1]}
+    return next(s for s in ("running", "failed", "interrupted", "stopped", "finished") if s in said)
 
 
 def _hourly(segments: Sequence[SegmentSum]) -> tuple[tuple[int, float], ...]:

@@ -132,11 +132,11 @@ def sorted_into_segments(journals: Sequence[Journal]) -> list[list[Journal]]:
     groups: list[tuple[list[Journal], float]] = []
     for one in journals:
         header = one.header
-        end_s = _last_moment(one)
+        end_s = _until(one)
         for place, (group, until_s) in enumerate(groups):
             first = group[0].header
             same = (first.host, first.boot, first.restart_count) == (header.host, header.boot, header.restart_count)
-            if same and header.started_s <= until_s + header.interval_s:
+            if same and header.started_s <= until_s:
                 group.append(one)
                 groups[place] = (group, max(until_s, end_s))
                 break
@@ -145,17 +145,16 @@ def sorted_into_segments(journals: Sequence[Journal]) -> list[list[Journal]]:
     return [group for group, _ in groups]
 
 
-def _last_moment(one: Journal) -> float:
-    """When a journal's last whole line was written, by the monotonic clock."""
+def _until(one: Journal) -> float:
+    """When a process was there at the latest, by the monotonic clock: at its last word, else up to an interval on."""
     with one.path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(size - _TAIL_BYTES, 0))
         lines = file.read().splitlines()
-    for line in reversed(lines):
-        tick = one.tick_of(line)
-        if tick is not None:
-            return tick.at_s
-    return one.header.started_s
+    ticks = (one.tick_of(line) for line in reversed(lines))
+    last = next((tick for tick in ticks if tick is not None), None)
+    at_s = one.header.started_s if last is None else last.at_s
+    return at_s if last is not None and last.end else at_s + one.header.interval_s
 
 
 def _merged(journals: Sequence[Journal]) -> Iterator[tuple[int, Tick]]:

@@ -20,14 +20,14 @@ from footprint.catalog.records import PRECISIONS
 from footprint.errors import InputError, UnknownName
 from footprint.values import Footprint, Range
 
-__all__ = ["BUDGETS", "PLACE", "TrackWords", "site_words", "track_words"]
+__all__ = ["BUDGETS", "PLACE", "QUANTITIES", "TrackWords", "site_words", "track_words"]
 
 PLACE = ("region", "country", "zone", "operator", "provider", "year", "grid")
 BUDGETS = ("budget_kwh", "budget_kgco2e", "budget_usd")
 """Of facility energy, of operational location-based carbon, of electricity."""
 
 ON_BUDGET = ("warn", "signal", "stop")
-_QUANTITIES = ("params", "active_params", "tokens", "steps", "epochs", "flop_per_token")
+QUANTITIES = ("params", "active_params", "tokens", "steps", "epochs", "flop_per_token")
 _LONGEST_NAME = 200
 _LEAST_INTERVAL_S, _MOST_INTERVAL_S = 0.05, 3600.0
 
@@ -80,7 +80,7 @@ def track_words(name: str | None, given: Mapping[str, Any]) -> TrackWords:
         node=None if given.get("node") is None else str(given["node"]),
         data=None if data is None else str(data),
         precision=None if given.get("precision") is None else str(given["precision"]),
-        quantities={w: read.quantity(w, given[w]) for w in _QUANTITIES if given.get(w) is not None},
+        quantities={w: read.quantity(w, given[w]) for w in QUANTITIES if given.get(w) is not None},
         budgets={w: read.quantity(w, given[w]) for w in BUDGETS if given.get(w) is not None},
         on_budget=_on_budget(given.get("on_budget", "warn")),
         interval_s=_interval(given.get("interval_s", 1.0)),
