@@ -21,8 +21,12 @@ def table(shown: Table, caption: str = "", links: Sequence[str] = (), name: str 
         inner = html.A(text, href=link, **{"data-inside": "yes"}) if link and place == 0 else text
         return html.Td(inner, className=style)
 
-    head = [html.Th(" ".join(c.split()), scope="col", className="number" if c in shown.right else None)
-            for c in shown.columns]  # fmt: skip
+    def heading(column: str) -> Any:
+        told = " ".join(column.split())
+        style = "number" if column in shown.right else None
+        return html.Th(told, scope="col", className=style) if told else html.Td("")
+
+    head = [heading(column) for column in shown.columns]
     body = []
     for i, row in enumerate(shown.rows):
         link = links[i] if i < len(links) else ""
@@ -34,7 +38,7 @@ def table(shown: Table, caption: str = "", links: Sequence[str] = (), name: str 
     inner = [html.Caption(caption)] if caption else []
     return html.Div(
         html.Table([*inner, html.Thead(html.Tr(head)), html.Tbody(body)]),
-        className="wide", tabIndex=0, role="region", **{"aria-label": label or "table"},
+        className="wide", tabIndex=0, role="group", **{"aria-label": label or "table"},
     )  # fmt: skip
 
 

@@ -225,11 +225,7 @@ def run_tables_of(run: Run) -> list[Any]:
     """What follows the answer and the pictures."""
     told = remarks(run)
     return [
-        *(
-            parts.table(Table(tuple(c or " " for c in shown.columns), shown.rows, right=shown.right), caption=name)
-            for name, shown in run_sections.sections(run)
-            if shown.rows
-        ),
+        *(parts.table(shown, caption=name) for name, shown in run_sections.sections(run) if shown.rows),
         html.H2("To know") if told else None,
         html.Ul([html.Li(line) for line in told], className="notes") if told else None,
         html.P(plain(f"footprint {run.version}, catalog {run.catalog_digest}"), className="quiet"),
