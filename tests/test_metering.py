@@ -668,3 +668,48 @@ def test_a_meter_that_comes_later_joins_and_one_that_is_there_stays() -> None:
     host.push(2.0, [joules(2, 200.0), Sample("cpu", 2.0, power_w=10.0)])
     host.push(3.0, [joules(3, 300.0), Sample("cpu", 3.0, power_w=10.0)])
     assert host.live_j() == pytest.approx(310.0, abs=1e-9)
+
+
+def test_what_was_drawn_before_the_training_began_and_after_it_ended_is_not_its_own() -> None:
+    """A busy host reads late: 0.5 s at 100 W before, 1 s at 300 W after."""
+    host = host_of(counting(period_s=0.0))
+    for second, (energy_j, power_w) in enumerate([(0.0, 100.0), (200.0, 300.0), (500.0, 300.0), (800.0, 300.0)]):
+        sample = joules(second, energy_j, power_w, utilization=0.0, attributed_share=0.5)
+        host.push(float(second), [sample])
+    host.bound(["gpu"], begun_s=0.5)
+    host.bound(["gpu"], ended_s=2.0)
+    (usage,) = host.usages("host", 0.0, 3.0)
+    energy = usage.it_energy_kwh
+    assert energy.mid * J_PER_KWH == pytest.approx(800.0 - 50.0 - 300.0, rel=1e-9)
+    assert energy.low == 0.0  # a second and a half at the limit is more than all of it
+    assert energy.high * J_PER_KWH == pytest.approx(800.0, rel=1e-9)
+    assert usage.stalled_it_energy_kwh == pytest.approx(energy.mid, rel=1e-9)
+    assert usage.attributed_it_energy_kwh is not None
+    assert usage.attributed_it_energy_kwh.mid == pytest.approx(energy.mid / 2, rel=1e-9)
+
+
+def test_bounds_outside_of_the_readings_take_nothing_away() -> None:
+    host = host_of(counting(period_s=0.0))
+    host.push(0.0, [joules(0, 0.0)])
+    host.push(2.0, [joules(2, 600.0)])
+    before = host.usages("host", 0.0, 2.0)
+    host.bound(["gpu"], begun_s=-1.0, ended_s=5.0)
+    assert host.usages("host", 0.0, 2.0) == before
+
+
+@given(
+    wave=squares(), phase_s=st.floats(0.0, 0.1), early_s=st.floats(0.0, 1.5), late_s=st.floats(0.0, 1.5),
+)  # fmt: skip
+@settings(max_examples=150, deadline=None)
+def test_true_energy_between_the_bounds_lies_in_the_range(
+    wave: Square, phase_s: float, early_s: float, late_s: float
+) -> None:
+    counter, host = Counter(wave, 0.1, phase_s), host_of(counting())
+    for second in range(8):
+        at_s = 100.0 + second
+        host.push(at_s, [replace(counter.read(at_s), power_w=wave.power_w(at_s))])
+    host.bound(["gpu"], begun_s=100.0 + early_s, ended_s=107.0 - late_s)
+    (usage,) = host.usages("host", 100.0, 107.0)
+    true_j = wave.energy_j(107.0 - late_s) - wave.energy_j(100.0 + early_s)
+    low_j, high_j = usage.it_energy_kwh.low * J_PER_KWH, usage.it_energy_kwh.high * J_PER_KWH
+    assert low_j - 2 * MILLIJOULE <= true_j <= high_j + 2 * MILLIJOULE

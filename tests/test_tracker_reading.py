@@ -205,6 +205,21 @@ def test_runs_that_are_read_together_are_joined_and_it_is_told(tmp_path: Path) -
     assert run.usage.lines[0].accelerator_count == 3
 
 
+def test_a_run_inside_another_ones_time_takes_nothing_of_the_device_away_where_both_are_joined(tmp_path: Path) -> None:
+    outer, inner = drawing(100, [300.0], end="finished"), drawing(20, [300.0], from_s=40.0, end="finished")
+    outer[0]["from"], inner[0]["from"] = MONOTONIC_S + 0.001, MONOTONIC_S + 40.001
+    written(tmp_path / "a", outer, run="run-a")
+    written(tmp_path / "b", inner, [replace(GPU, counted_in="run-a")], run="run-b", pid=2, from_s=40.0)
+    run = read_run([tmp_path / "a", tmp_path / "b"])
+    assert it_kwh(run) == pytest.approx(kwh(300, 100), rel=1e-4)
+
+
+def test_a_run_is_what_was_drawn_from_the_moment_its_training_began(tmp_path: Path) -> None:
+    lines = drawing(10, [300.0], end="finished")
+    lines[1]["from"] = MONOTONIC_S + 0.5
+    assert it_kwh(read_run(written(tmp_path / "run", lines))) == pytest.approx(kwh(300, 9.5), rel=1e-9)
+
+
 def test_a_device_that_another_run_counts_is_told(tmp_path: Path) -> None:
     written(tmp_path / "b", drawing(60, [300.0], end="finished"), [replace(GPU, counted_in="run-a")], run="run-b")
     assert "GPU-0 on node1 is counted in run run-a already" in read_run(tmp_path / "b").notes

@@ -83,7 +83,7 @@ class HostIntegral:
         most_kwh = min(most_w * (early_s + late_s) * to_kwh, energy.low)
         middle = energy.mid - middle_kwh
         within = Range(min(energy.low - most_kwh, middle), middle, energy.high)
-        return replace(usage, it_energy_kwh=within, mean_w=usage.mean_w * middle / energy.mid if energy.mid else 0.0)
+        return _scaled(usage, within, middle / energy.mid if energy.mid else 0.0)
 
     def hourly_j(self) -> Mapping[int, float]:
         """Joules by the hour of UTC in which they were drawn."""
@@ -92,3 +92,17 @@ class HostIntegral:
             for hour, joules in one.hourly_j.items():
                 total[hour] = total.get(hour, 0.0) + joules
         return total
+
+
+def _scaled(usage: MeterUsage, energy: Range, ratio: float) -> MeterUsage:
+    """The same with other energy; what is a part of it goes with its mid."""
+    attributed, stalled = usage.attributed_it_energy_kwh, usage.stalled_it_energy_kwh
+    if attributed is not None:
+        attributed = Range(attributed.low * ratio, attributed.mid * ratio, attributed.high * ratio)
+    return replace(
+        usage,
+        it_energy_kwh=energy,
+        mean_w=None if usage.mean_w is None else usage.mean_w * ratio,
+        attributed_it_energy_kwh=attributed,
+        stalled_it_energy_kwh=None if stalled is None else stalled * ratio,
+    )

@@ -7,6 +7,7 @@ import os
 import platform
 import time
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -77,6 +78,7 @@ def added_up(journals: Sequence[Journal], limits: Limits) -> SegmentSum:
     """Read every line of a segment's journals once, in the order of time."""
     interval_s = max(j.header.interval_s for j in journals)
     header = journals[0].header
+    counts = Counter(m.id for j in journals for m in j.header.meters)  # in several where runs are read together
     meters: dict[str, Meter] = {}
     for meter in (m for j in journals for m in j.header.meters):
         if meter.id not in meters or meters[meter.id].counted_in:  # counted here if any process of the run counts it
@@ -95,7 +97,7 @@ def added_up(journals: Sequence[Journal], limits: Limits) -> SegmentSum:
         if not tick.is_edge:
             latest_s[number] = tick.at_s  # the end comes last, and before the reading that it asked for
         if tick.begun_s is not None or tick.end:
-            own = (m.id for m in journals[number].header.meters)
+            own = (m.id for m in journals[number].header.meters if counts[m.id] == 1)
             host.bound(own, tick.begun_s, tick.at_s if tick.end else None)
         if tick.windows:
             inside.setdefault(number, []).append((before_s[number], tick))
