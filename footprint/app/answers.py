@@ -90,11 +90,11 @@ def _word_of(error: FootprintError, plan: Pairs) -> str:
     """The input at which an error is shown; '' where it is none of them."""
     if not isinstance(error, InputError):
         return ""
-    found = field_of(error.field)
-    if found:
-        return found
-    values = [word for word, value in plan if value and value == str(error.value)]
-    return values[0] if values else "config" if "config" in dict(plan) else ""
+    given = dict(plan)
+    named = [word for part in error.field.replace(".", " ").split() if (word := field_of(part))]
+    alike = [word for word in (*named, *given) if given.get(word) == str(error.value)]
+    known = [word for word in alike if word in named] or named or alike
+    return known[0] if known else "config" if "config" in given else ""
 
 
 # what is shown

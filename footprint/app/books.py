@@ -70,6 +70,12 @@ class Books:
         self._idle.wait(PATIENCE_S)
         return tuple(filter(None, (self._problem, self._left, *self._broken)))
 
+    def settle(self, wait_s: float = 60.0) -> None:
+        """Look, and wait until all is read."""
+        with contextlib.suppress(FootprintError):
+            self.look()
+            self._idle.wait(wait_s)
+
     def _opened(self) -> Ledger:
         with self._starting:
             if self._ledger is None:

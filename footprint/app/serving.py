@@ -18,6 +18,7 @@ from footprint.errors import InputError
 
 _HIGHEST_PORT = 65_535
 _TOKEN_BYTES = 24
+_FIX = "give an address of this machine"
 
 
 class _Quiet(WSGIRequestHandler):
@@ -80,6 +81,9 @@ def _bound(settings: Settings, app: Flask) -> BaseWSGIServer:
         with contextlib.redirect_stderr(told):
             return make_server(settings.host, settings.port, app, threaded=True, request_handler=_Quiet)
     except SystemExit as error:
+        if "in use" not in told.getvalue():
+            told_by = " ".join(told.getvalue().split()) or "no reason given"
+            raise InputError("host", settings.host, f"cannot be bound ({told_by})", _FIX) from error
         fix = "give another --port, or --port 0 for any that is free"
         raise InputError("port", settings.port, "cannot be had: another program has it", fix) from error
     except (OSError, OverflowError) as error:
