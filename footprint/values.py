@@ -890,3 +890,60 @@ class Scenarios:
     notes: tuple[str, ...] = ()
     catalog_digest: str = ""
     version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MeterSeries:
+    """One meter's power over a run, in equal pieces of time; my share of it. Nothing was read where it is None."""
+
+    host: str
+    meter: Meter
+    mean_w: tuple[float | None, ...]
+    low_w: tuple[float | None, ...]
+    high_w: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WindowSeries:
+    """Which share of each piece of time a run was inside windows of one name."""
+
+    name: str
+    inside_share: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunSeries:
+    """A run over time, thinned out for the eye: sums are the `Run`'s."""
+
+    run_id: str
+    name: str
+    started_utc_s: float
+    piece_s: float  # how long each piece of time is
+    sample_count: int  # that were read
+    meters: tuple[MeterSeries, ...]
+    windows: tuple[WindowSeries, ...] = ()
+    progress_share: tuple[float | None, ...] = ()  # done by the end of each piece, where that is known
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectMonth:
+    """What a project's runs of one month add up to."""
+
+    month: str  # "2026-11", UTC
+    project: str
+    run_count: int
+    facility_energy_kwh: Range
+    operational_location_kgco2e: Range
+    total_location_kgco2e: Range
+    electricity_usd: Range | None
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Many runs over months by project."""
+
+    months: tuple[ProjectMonth, ...]
+    run_count: int
+    catalog_digest: str = ""
+    version: str = ""

@@ -9,8 +9,10 @@ import plotly.graph_objects as go
 from footprint.report.charts.answers import answer, bridge, hours, tornado
 from footprint.report.charts.comparisons import compare, quality
 from footprint.report.charts.configurations import throughput
+from footprint.report.charts.measured import components, idle, power
 from footprint.report.charts.places import profile, regions, world
 from footprint.report.charts.plans import layout, scaling
+from footprint.report.charts.progress import cumulative, history, planned
 from footprint.report.charts.runs import backtest
 from footprint.report.charts.style import bare, themed
 from footprint.report.charts.sweeps import heatmap, pareto
@@ -23,11 +25,17 @@ __all__ = [
     "bare",
     "bridge",
     "compare",
+    "components",
+    "cumulative",
     "heatmap",
+    "history",
     "hours",
+    "idle",
     "layout",
     "page",
     "pareto",
+    "planned",
+    "power",
     "profile",
     "quality",
     "regions",
@@ -51,6 +59,12 @@ CHARTS: dict[str, Callable[..., go.Figure]] = {
     "profile": profile,
     "heatmap": heatmap,
     "pareto": pareto,
+    "power": power,
+    "components": components,
+    "cumulative": cumulative,
+    "planned": planned,
+    "idle": idle,
+    "history": history,
     "throughput": throughput,
     "scaling": scaling,
     "layout": layout,

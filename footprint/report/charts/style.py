@@ -202,7 +202,8 @@ def finish(
     The same words stand in `layout.meta`, for pages that set them themselves: `finding` and `detail` are escaped
     already, `assumed` is plain text.
     """
-    stamp = f"footprint {version}, catalog {catalog_digest}" if version else ""
+    stamp = ", ".join(filter(None, (f"footprint {version}", f"catalog {catalog_digest}" if catalog_digest else "")))
+    stamp = stamp if version else ""
     below = ". ".join(filter(None, (*assumed, stamp)))
     lines = [escaped(line) for line in textwrap.wrap(below, FOOTNOTE_CHARACTERS)]
     above, details = _folded(finding, FINDING_CHARACTERS), _folded(detail, DETAIL_CHARACTERS)
