@@ -10,6 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol
 
@@ -70,11 +71,15 @@ class Pace:
         self.interval_s, self.edge_gap_s = interval_s, edge_gap_s
         self.start_edge_s, self.end_edge_s = start_edge_s, end_edge_s
         self.clock = clock
-        self._stop = threading.Event()
+        self._is_stopping = False
+        self._awake = threading.Lock()  # held until then; an event would make a lock of its own for each wait
+        self._awake.acquire()
 
     def wait(self, seconds: float) -> bool:
         """Let time pass; True at once when a stop was asked for."""
-        return self._stop.wait(max(seconds, 0.0))
+        if not self._is_stopping:
+            self._awake.acquire(timeout=max(seconds, 0.0))
+        return self._is_stopping
 
     def pause(self, seconds: float) -> None:
         """Let time pass whatever was asked for."""
@@ -82,7 +87,9 @@ class Pace:
 
     def stop(self) -> None:
         """Ask for a stop."""
-        self._stop.set()
+        self._is_stopping = True
+        with suppress(RuntimeError):  # asked before
+            self._awake.release()
 
 
 class Sampler:

@@ -128,9 +128,10 @@ class MeterIntegral:
         if moved_j + wraps_at_j <= most_j < math.inf:
             return self._bridge(last.at_s, sample.at_s, moved_j, drawn_j, "the counter may have wrapped more than once")
         is_still = not moved_j and power_j != 0.0  # nothing that is on draws nothing
-        since_s, untold_j = self._untold(is_still, last.at_s, sample.at_s, drawn_j)
-        if since_s is not None:
-            return self._bridge(since_s, sample.at_s, 0.0, untold_j, "the counter stood still")
+        if is_still or self._is_stuck or self._owed_since_s is not None:
+            since_s, untold_j = self._untold(is_still, last.at_s, sample.at_s, drawn_j)
+            if since_s is not None:
+                return self._bridge(since_s, sample.at_s, 0.0, untold_j, "the counter stood still")
         self._sum.add(moved_j, moved_j, moved_j)
         if power_j is not None:
             self._audited_j += moved_j
@@ -200,9 +201,11 @@ class MeterIntegral:
             self._stalled_j = (self._stalled_j or 0.0) + (joules if is_stalled else 0.0)
         if sample.attributed_share is not None and 0 <= sample.attributed_share <= 1:
             self._attributed_j = (self._attributed_j or 0.0) + joules * sample.attributed_share
+        joules *= self.meter.share
         started_s, ended_s = last.at_s + self.utc_offset_s, sample.at_s + self.utc_offset_s
-        for hour, share in _hours(started_s, ended_s):
-            self.hourly_j[hour] = self.hourly_j.get(hour, 0.0) + joules * share * self.meter.share
+        within_s = ended_s // S_PER_H * S_PER_H
+        for hour, share in ((int(within_s), 1.0),) if within_s <= started_s else _hours(started_s, ended_s):
+            self.hourly_j[hour] = self.hourly_j.get(hour, 0.0) + joules * share
 
     def _tell_gap(self, started_s: float, ended_s: float, reason: str) -> None:
         started, ended = started_s + self.utc_offset_s, ended_s + self.utc_offset_s
@@ -384,8 +387,7 @@ def _can_be(number: float | None) -> bool:
 
 def _hours(started_s: float, ended_s: float) -> Iterator[tuple[int, float]]:
     """The UTC hours that an interval touches, each with its part of it."""
-    hour = int(started_s // S_PER_H)
-    last = int(ended_s // S_PER_H)
+    hour, last = int(started_s // S_PER_H), int(ended_s // S_PER_H)
     length_s = ended_s - started_s
     while hour <= last:
         inside_s = min(ended_s, (hour + 1) * S_PER_H) - max(started_s, hour * S_PER_H)
