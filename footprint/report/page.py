@@ -50,7 +50,7 @@ def page(footprint: Footprint, pictures: Sequence[Picture] = (), sources: method
 def heading(name: str, is_marked: bool = False, more: str = "") -> str:
     """The name, cut where it is too long, with the mark of third-party estimates."""
     mark = f' <span class="mark">{THIRD_PARTY}</span>' if is_marked else ""
-    extra = f' <span class="quiet">({text(more)})</span>' if more else ""
+    extra = f' <span class="quiet">({text(more, MOST_NAME // 2)})</span>' if more else ""
     return f"<h1><bdi>{text(name, MOST_NAME)}</bdi>{extra}{mark}</h1>"
 
 

@@ -11,8 +11,8 @@ from footprint.report.tables import Table, show_cell
 from footprint.report.wording import plain, show_days, show_range
 from footprint.values import Range
 
-MOST_NAME, MOST_CELL = 120, 600
-"""Characters shown of a name and of a cell; the data inside the page have all."""
+MOST_NAME, MOST_LINE, MOST_CELL = 120, 240, 600
+"""Characters shown of a name, of a line under it and of a cell; the data inside the page have all."""
 
 _LONG = re.compile(r"\S{30}")
 """A word so long that it may be broken anywhere."""
@@ -44,9 +44,9 @@ def text(words: str, most: int = MOST_CELL) -> str:
     return html.escape(shown if len(shown) <= most else shown[: most - 1].rstrip() + "…")
 
 
-def paragraph(words: str, kind: str = "") -> str:
-    """A paragraph of plain words."""
-    return f"<p{_class(kind)}>{text(words, len(words))}</p>" if words else ""
+def paragraph(words: str, kind: str = "", most: int | None = None) -> str:
+    """A paragraph of plain words; whole, unless it is cut."""
+    return f"<p{_class(kind)}>{text(words, len(words) if most is None else most)}</p>" if words else ""
 
 
 def items(lines: Iterable[str]) -> str:

@@ -10,7 +10,7 @@ PAGE = """
 * { box-sizing: border-box; }
 html { scroll-behavior: smooth; -webkit-text-size-adjust: 100%; text-size-adjust: 100%; }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, -apple-system, "Segoe UI",
-  "DejaVu Sans", sans-serif; }
+  "DejaVu Sans", sans-serif; overflow-wrap: anywhere; }
 header, nav, main, footer { max-width: 62rem; margin: 0 auto; padding: 0 1rem; }
 h1, h2, h3 { line-height: 1.25; overflow-wrap: anywhere; unicode-bidi: isolate; }
 h1 { font-size: 1.6rem; margin: 1rem 0 .2rem; } h2 { font-size: 1.2rem; margin: 2.2rem 0 .5rem; }

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from footprint import records
 from footprint.report import methods, page, page_pictures, page_plan, page_tables, run_tables, tables
-from footprint.report.page_parts import Box, Section, boxes, items, more, paragraph, ranged, table
+from footprint.report.page_parts import MOST_LINE, Box, Section, boxes, items, more, paragraph, ranged, table
 from footprint.report.page_pictures import Picture
 from footprint.report.run_sections import answer, sections
 from footprint.report.run_wording import (
@@ -36,8 +36,8 @@ _MOST_REMARKS = 100
 def document(run: Run, pictures: Sequence[Picture] = (), sources: methods.SourceRows | None = None) -> str:
     """A whole document; the run's JSON stands in it, so that it can be read again."""
     name, _, status = title(run).rpartition(" · ")
-    head = page.heading(name, more=status) + "".join(paragraph(line, "quiet") for line in subtitle(run))
-    told = boxes(_boxes(run)) + paragraph(f"{RANGES}. Run {plain(run.id)}.", "quiet")
+    head = page.heading(name, more=status) + "".join(paragraph(line, "quiet", MOST_LINE) for line in subtitle(run))
+    told = boxes(_boxes(run)) + paragraph(f"{RANGES}. Run {plain(run.id)}.", "quiet", MOST_LINE)
     found = _sections(run, pictures, methods.known_sources() if sources is None else sources)
     foot = page.stamp(run.version, run.catalog_digest, run.planned.words if run.planned else "")
     return page.document(title(run), (head, told, found), foot, records.to_dict(run), pictures)
