@@ -27,7 +27,8 @@ with {TRACK} as run:
     say(run.id)
     for _ in range(10):
         run.step(tokens=10)
-    time.sleep(max(float(os.environ["UNTIL"]) - time.monotonic(), 0))
+    while not os.path.exists(os.environ["UNTIL"]):
+        time.sleep(0.02)
 """
 Hosts = Callable[..., Emulator]
 
@@ -73,18 +74,23 @@ def host(hosts: Hosts) -> Emulator:
 @pytest.fixture(scope="module")
 def launched(nursery: Nursery, host: Emulator) -> Mapping[str, list[Child]]:
     """Eight processes by each launcher, all at once; those of one launcher share folders."""
-    until_s = str(time.monotonic() + 6.0)
+    until = nursery.folder / "until"
     children: dict[str, list[Child]] = {}
     for name, variables in LAUNCHERS.items():
         shared = nursery.folder / name.replace(" ", "-")
         children[name] = [
             nursery.start(
-                host, TRAIN, UNTIL=until_s, FOOTPRINT_FOLDER=shared / "runs", FOOTPRINT_CLAIMS=shared / "claims",
+                host, TRAIN, UNTIL=until, FOOTPRINT_FOLDER=shared / "runs", FOOTPRINT_CLAIMS=shared / "claims",
                 **variables(rank),
             )
             for rank in range(RANKS)
         ]  # fmt: skip
-    for child in (child for own in children.values() for child in own):
+    every = [child for own in children.values() for child in own]
+    for child in every:
+        child.wait_for(timeout_s=60)
+    time.sleep(1.5)
+    until.touch()
+    for child in every:
         assert child.wait() == 0
         assert child.printed() == ""
     return children
@@ -176,15 +182,19 @@ def test_two_nodes_in_one_shared_folder_add_up(nursery: Nursery, hosts: Hosts) -
     for gpu in range(2):
         nodes[1].set(gpu, uuid=f"GPU-0000000{gpu}-1111-2222-3333-444444444444")
     shared = nursery.folder / "two-nodes"
-    until_s = str(time.monotonic() + 2.5)
+    until = nursery.folder / "until-two-nodes"
     children = [
         nursery.start(
-            nodes[rank // 2], NODE + TRAIN, UNTIL=until_s, FOOTPRINT_FOLDER=shared, NODE=f"node-{rank // 2}",
+            nodes[rank // 2], NODE + TRAIN, UNTIL=until, FOOTPRINT_FOLDER=shared, NODE=f"node-{rank // 2}",
             FOOTPRINT_CLAIMS=nursery.folder / f"claims-{rank // 2}",
             **torchrun(rank, WORLD_SIZE="4", LOCAL_WORLD_SIZE="2"),
         )
         for rank in range(4)
     ]  # fmt: skip
+    for child in children:
+        child.wait_for()
+    time.sleep(1.5)
+    until.touch()
     assert [child.wait() for child in children] == [0] * 4, [child.printed() for child in children]
     (folder,) = journal.run_folders(shared)
     run = read_run(folder)
@@ -272,19 +282,21 @@ def test_a_rank_that_is_killed_with_the_devices_it_counts_leaves_a_gap_that_is_t
 ) -> None:
     shared = nursery.folder / "killed"
     folders = {"FOOTPRINT_FOLDER": shared / "runs", "FOOTPRINT_CLAIMS": shared / "claims"}
-    until_s = str(time.monotonic() + 4.0)
-    first = nursery.start(host, TRAIN, UNTIL=until_s, **folders, **torchrun(0))
+    until = shared / "until"
+    first = nursery.start(host, TRAIN, UNTIL=until, **folders, **torchrun(0))
     first.wait_for()
-    second = nursery.start(host, TRAIN, UNTIL=until_s, **folders, **torchrun(1))
+    second = nursery.start(host, TRAIN, UNTIL=until, **folders, **torchrun(1))
     second.wait_for()
     time.sleep(1.0)
     killed_s = first.kill()
+    time.sleep(2.0)
+    until.touch()
+    silent_s = time.monotonic() - killed_s
     assert (first.wait(), second.wait()) == (-signal.SIGKILL, 0)
     (folder,) = journal.run_folders(shared / "runs")
     run = read_run(folder)
     assert run.status == "interrupted"
     assert joules(run) == truth(host, journal.files_of(folder))
-    silent_s = float(until_s) - killed_s
     for meter in accelerators(run):
         (gap,) = meter.gaps
         assert gap.reason == "ceased to answer"

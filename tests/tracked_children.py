@@ -26,6 +26,7 @@ from footprint.units import J_PER_KWH
 from footprint.values import MeterUsage, Run
 
 MILLISECONDS_PER_S = 1000
+LATE_S = 0.3
 
 NURSERY = r"""
 import json, os, sys, time, threading, signal, warnings
