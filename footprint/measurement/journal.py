@@ -15,14 +15,14 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from footprint import records
-from footprint.errors import InputError, JournalError
+from footprint.errors import JournalError
 from footprint.values import Meter, Sample
 
 __all__ = [
@@ -45,8 +45,8 @@ SUFFIX = ".jsonl"
 SYNC_S = 5.0
 """A power cut loses at most so much, the end of a process nothing that was written."""
 
-_PACKED = 7
-"""How many numbers a packed sample has."""
+_UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+"""What text that is no line of ours raises."""
 
 RETRY_S = 10.0
 """A file that could not be written is tried again after so long."""
@@ -310,8 +310,8 @@ class Journal:
         try:
             told = json.loads(line)
             return Tick(
-                at_s=float(told["t"]),
-                samples=tuple(self._unpacked(packed, float(told["t"])) for packed in told.get("s", ())),
+                at_s=_finite(told["t"]),
+                samples=tuple(self._unpacked(packed, told["t"]) for packed in told.get("s", ())),
                 is_edge=bool(told.get("edge")),
                 windows={str(k): (int(v[0]), float(v[1])) for k, v in told.get("w", {}).items()},
                 progress={str(k): float(v) for k, v in told.get("p", {}).items()},
@@ -320,14 +320,14 @@ class Journal:
                 error=str(told.get("error", "")),
                 begun_s=float(told["from"]) if "from" in told else None,
             )
-        except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+        except _UNREADABLE:
             return None
 
     def _unpacked(self, packed: Sequence[Any], at_s: float) -> Sample:
-        filled = [*packed, *[None] * (_PACKED - len(packed))]
-        meter, after_s, energy_j, power_w, utilization, stale_s, share = filled
-        meter_id = self.header.meters[meter].id
-        return Sample(meter_id, at_s + after_s, energy_j, power_w, utilization, share, stale_s)
+        place, after_s, *told = packed
+        numbers = (*told, None, None, None, None, None)[:5]
+        energy_j, power_w, utilization, stale_s, share = (None if n is None else float(n) for n in numbers)
+        return Sample(self.header.meters[place].id, at_s + after_s, energy_j, power_w, utilization, share, stale_s)
 
 
 class GrowingJournal:
@@ -368,31 +368,32 @@ def read(path: str | os.PathLike[str]) -> Journal:
             line = file.readline()
     except OSError as error:
         raise JournalError(place, f"cannot be read ({error.strerror or error})", fix) from error
-    try:
+    first: Any = None
+    with suppress(ValueError, RecursionError):
         first = json.loads(line)
-        is_one = isinstance(first, dict) and "journal" in first
-    except ValueError:
-        is_one, first = False, {}
-    if not is_one:
+    if not isinstance(first, dict) or "journal" not in first:
         raise JournalError(place, "is no journal", fix)
     if not isinstance(first["journal"], int) or first["journal"] > FORMAT:
-        told = f"has format {first['journal']}, newer than {FORMAT}"
-        raise JournalError(place, told, "read it with a newer footprint")
+        raise JournalError(place, f"has format {first['journal']}, newer than {FORMAT}", "use a newer footprint")
     return Journal(place, _header(place, first))
 
 
 def _header(place: Path, first: dict[str, Any]) -> Header:
     try:
         meters = tuple(records.from_plain(Meter, one) for one in first.get("meters", ()))
-        tags: Iterable[Any] = first.get("tags", ())
         return Header(
             run=str(first["run"]), name=str(first["name"]), host=str(first["host"]), boot=str(first.get("boot", "")),
             pid=int(first["pid"]), restart_count=int(first["restart_count"]), rank=int(first.get("rank", 0)),
-            started_utc_s=float(first["started_utc_s"]), started_s=float(first["started_s"]),
-            interval_s=float(first["interval_s"]), meters=meters, project=str(first.get("project", "")),
-            tags=tuple(str(tag) for tag in tags), words=dict(first.get("words") or {}),
+            started_utc_s=_finite(first["started_utc_s"]), started_s=_finite(first["started_s"]),
+            interval_s=_finite(first["interval_s"]), meters=meters, project=str(first.get("project", "")),
+            tags=tuple(map(str, first.get("tags", ()))), words=dict(first.get("words") or {}),
             planned=first.get("planned"), version=str(first.get("version", "")),
         )  # fmt: skip
-    except (KeyError, TypeError, ValueError, InputError) as error:
-        told = f"has a first line that cannot be read ({error})"
-        raise JournalError(place, told, "restore it from a copy") from error
+    except _UNREADABLE as error:
+        raise JournalError(place, f"has a broken first line ({error})", "restore it from a copy") from error
+
+
+def _finite(number: Any) -> float:
+    if not math.isfinite(number):
+        raise ValueError(f"{number} is no moment")
+    return float(number)
