@@ -122,6 +122,7 @@ DECIMALS = {
     ("estimation/power_calibration.py", "0.05"): "the percentiles that a Range holds, named",
     ("estimation/power_calibration.py", "0.95"): "the percentiles that a Range holds, named",
     ("estimation/power_calibration.py", "0.98"): "named: no load above can be told from the maximum",
+    ("measurement/sensors/nvml_meters.py", "0.02"): "named: power is read no more often",
     ("measurement/sensors/cpu.py", "0.0001"): "named: a slower read of the load gives way to a cheaper one",
     ("measurement/sensors/rapl.py", "0.001"): "named: how often the counters move",
     (
@@ -150,6 +151,7 @@ NO_UNIT = {
     ("Range", "high"): "the unit is in the name of the field that holds the Range",
     ("Assumption", "value"): "the unit is in its `field`",
     ("Layout", "time_shares"): "pairs of a part of a step and its share",
+    ("Scenario", "inputs"): "pairs of a word and its value: the unit is in the word",
     ("Step", "value"): "the unit is in its `field`",
     ("Step", "inputs"): "pairs of a named input and its number: the unit is in the name",
 }

@@ -27,6 +27,7 @@ __all__ = ["Reading", "meter_of", "period_of", "probe", "traits"]
 
 _AVERAGE_FIRST = ("hopper", "nvidia-other")  # without a counter: there the instant field sees a quarter of the time
 _FULL_WINDOW_S = 1.0  # a mean over so long needs one reading in so long
+_LEAST_PERIOD_S = 0.02  # readings have their cost too
 _SAME_WINDOW_SINCE = 535  # drivers before showed another window by nvmlDeviceGetPowerUsage
 _OTHER = "nvidia-other"
 _ASKED = (
@@ -148,13 +149,15 @@ def meter_of(one: Chosen, facts: Facts, reading: Reading, version: str, notes: S
 
 
 def period_of(meters: Sequence[Meter]) -> float | None:
-    """How often power must be read where nothing counts energy: each reading of a short window, each window else."""
-    needed = [
-        meter.window_s if (meter.window_s or 0.0) >= _FULL_WINDOW_S else meter.period_s
-        for meter in meters
-        if not meter.has_counter
-    ]
-    return min((period for period in needed if period is not None), default=None)
+    """How often power must be read where nothing counts energy: each window where they meet; else twice a period, so
+    that a busy host, which reads late, misses none."""
+    needed = []
+    for meter in (one for one in meters if not one.has_counter):
+        if (meter.window_s or 0.0) >= _FULL_WINDOW_S:
+            needed.append(meter.window_s)
+        elif meter.period_s is not None:
+            needed.append(max(meter.period_s / 2, _LEAST_PERIOD_S))
+    return min((period_s for period_s in needed if period_s is not None), default=None)
 
 
 def _range(row: Row) -> Range:
