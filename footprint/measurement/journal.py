@@ -132,7 +132,7 @@ class JournalWriter:
     def __init__(self, folder: Path, header: Header) -> None:
         self.header = header
         self.path = folder / header.file_name
-        self.problem = ""
+        self.problem, self.has_vanished = "", False
         self._places = {meter.id: i for i, meter in enumerate(header.meters)}
         self._synced_s, self._failed_s = header.started_s, -math.inf
         self._left: Tick | None = None
@@ -184,7 +184,7 @@ class JournalWriter:
         try:
             if is_sync_due and self._has_vanished():
                 self.close()
-                tick = replace(tick, notes=(*tick.notes, "the journal was gone in mid-run, and was begun anew"))
+                self.has_vanished = True
             self._append(tick)
         except OSError as error:
             self._left = _without_samples(tick)
