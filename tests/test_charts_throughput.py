@@ -357,7 +357,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
 
 
 def test_kinds_known_to_the_command_line_are_those_of_the_report() -> None:
-    assert set(command.OF_ALL + command.OF_PLAN) == set(charts.CHARTS)
+    assert set(command.KINDS) == set(charts.CHARTS) == set(footprint.charts.KINDS)
 
 
 @pytest.mark.parametrize(

@@ -196,7 +196,7 @@ def hours(result: ByCount) -> go.Figure:
     """Accelerator-hours, days and dollars of a plan against the number of accelerators."""
     points = result.points
     counts = [point.accelerator_count for point in points]
-    figure = make_subplots(rows=3, cols=1, shared_xaxes=True, vertical_spacing=1 / 24)
+    figure = make_subplots(rows=3, cols=1, shared_xaxes=True, vertical_spacing=1 / 25)
     days = [over(p.wall_clock_h, H_PER_DAY) for p in points]
     rows: tuple[tuple[str, str, Sequence[Range | None]], ...] = (
         ("accelerator_hours", "hours", [p.accelerator_hours for p in points]),

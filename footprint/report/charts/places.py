@@ -285,7 +285,7 @@ def _add_run(figure: go.Figure, drawn: Sequence[tuple[int, float]], by_day: bool
     figure.add_scatter(
         x=[hour for _, hour in placed], y=[row for row, _ in placed], mode="markers", name="the run",
         marker={
-            "symbol": "circle", "color": PAPER, "opacity": 0.85, "line": {"width": 1.5, "color": INK},
+            "symbol": "circle", "color": PAPER, "opacity": 0.9, "line": {"width": 1.5, "color": INK},
             "size": [4 + 12 * math.sqrt(kwh / most) for kwh in placed.values()],
         },
         text=[f"{show_range('it_energy_kwh', Range.exactly(round_to(kwh, 3)))} of IT" for kwh in placed.values()],

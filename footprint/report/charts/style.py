@@ -103,7 +103,7 @@ def look(place: int) -> Look:
 
 def hatched(one: Look) -> dict[str, Any]:
     """A bar's marker: hatched as well as coloured."""
-    pattern = {"shape": one.pattern, "fillmode": "overlay", "fgcolor": PAPER, "solidity": 0.25, "size": 7}
+    pattern = {"shape": one.pattern, "fillmode": "overlay", "fgcolor": PAPER, "solidity": 0.3, "size": 7}
     return {"color": one.color, "line": {"width": 1, "color": INK}, "pattern": pattern if one.pattern else {}}
 
 
