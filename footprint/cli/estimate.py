@@ -12,7 +12,9 @@ from footprint.cli.words import RUN_WORDS, SITE_WORDS, Data, Out, OutFormat, tak
 
 Subject = Annotated[
     str | None,
-    typer.Argument(metavar="[MODEL | FAMILY | PLAN.yaml]", help="See: footprint catalog models.", show_default=False),
+    typer.Argument(
+        metavar="[MODEL | FAMILY | PLAN.yaml | PAGE.html]", help="See: footprint catalog models.", show_default=False
+    ),
 ]
 
 
@@ -40,11 +42,11 @@ def estimate(
       footprint estimate --params 7B --tokens 2B --accelerator h100-sxm --count 8 --save sft-7b
     """
     name = output.chosen(format, out)
-    from footprint.estimation import doors
+    from footprint.estimation import doors, retold
 
     result = doors.estimate(subject, data=data, sensitivity=sensitivity, **words)
     output.show(result, name, out)
-    output.notes(result.notes)
+    output.notes([*result.notes, *retold.changed(subject, result)])
     if save is not None:
         from footprint.store import open_ledger
 

@@ -93,3 +93,17 @@ def _plain(value: Any, name: str = "") -> Any:
     if value is None or isinstance(value, (str, bool, int, float)):
         return value
     return value.item() if hasattr(value, "item") else str(value)
+
+
+def changed(subject: Any, found: Footprint) -> list[str]:
+    """What differs between the makers of a page and of what was estimated from it again."""
+    if subject is None or not is_record(Path(subject)):
+        return []
+    record = page_data.read(Path(subject))
+    then = (str(record.get("version", "")), str(record.get("catalog_digest", "")))
+    if then == (found.version, found.catalog_digest):
+        return []
+    return [
+        f"made by footprint {then[0]} with data {then[1]}, estimated again by {found.version} with "
+        f"{found.catalog_digest}: numbers may differ"
+    ]
