@@ -136,8 +136,7 @@ def sorted_into_segments(journals: Sequence[Journal]) -> list[list[Journal]]:
         header = one.header
         end_s = _until(one)
         for place, (group, until_s) in enumerate(groups):
-            first = group[0].header
-            same = (first.host, first.boot, first.restart_count) == (header.host, header.boot, header.restart_count)
+            same = group[0].header.restart_count == header.restart_count and _on_one_machine(group, header)
             if same and header.started_s <= until_s:
                 group.append(one)
                 groups[place] = (group, max(until_s, end_s))
@@ -145,6 +144,17 @@ def sorted_into_segments(journals: Sequence[Journal]) -> list[list[Journal]]:
         else:
             groups.append(([one], end_s))
     return [group for group, _ in groups]
+
+
+def _on_one_machine(group: Sequence[Journal], header: Header) -> bool:
+    """By its name and start; or by its start alone, where containers of different names read the same device."""
+    first = group[0].header
+    if first.boot != header.boot:
+        return False
+    if first.host == header.host:
+        return True
+    read = {m.id for j in group for m in j.header.meters if m.component == "accelerator"}
+    return bool(header.boot) and any(m.id in read for m in header.meters if m.component == "accelerator")
 
 
 def _until(one: Journal) -> float:
