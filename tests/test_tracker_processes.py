@@ -505,3 +505,42 @@ except KeyboardInterrupt:
     child.kill(signal.SIGINT)
     assert child.wait(15) == 0
     assert child.told() == [[]]
+
+
+def test_a_command_that_inherits_everything_holds_none_of_our_files(nursery: Nursery, wavy: Emulator) -> None:
+    story = f"""
+import subprocess
+with {TRACK} as run:
+    say(subprocess.run(["ls", "-l", "/proc/self/fd"], close_fds=False, capture_output=True, text=True).stdout)
+"""
+    child = nursery.start(wavy, story)
+    assert child.wait() == 0
+    (listed,) = child.told()
+    assert "/dev/null" in listed
+    assert not any(name in listed for name in (".jsonl", ".lock"))
+
+
+def test_a_run_that_goes_on_is_read_by_others_as_running(nursery: Nursery, wavy: Emulator) -> None:
+    child = nursery.start(wavy, f"with {TRACK} as run:\n    run.step(3); say(1); time.sleep(30)")
+    child.wait_for()
+    time.sleep(0.8)
+    run = read_run(only_run(child))
+    assert run.status == "running"
+    assert joules(run) == truth(wavy, journal.files_of(only_run(child)))
+    child.kill()
+    child.wait()
+    assert read_run(only_run(child)).status == "interrupted"
+
+
+def test_a_forgotten_stop_under_a_driver_that_hangs_does_not_hold_up_the_exit(nursery: Nursery, hosts: Hosts) -> None:
+    host = hosts(gpus=1)
+    child = nursery.start(host, f"{TRACK}.start()\nsay(1)\nwhile not os.path.exists('enough'): time.sleep(0.01)")
+    child.wait_for()
+    host.fault("nvmlDeviceGetFieldValues", hang=True)
+    time.sleep(0.5)
+    ending_s = time.monotonic()
+    (child.folder / "enough").touch()
+    assert child.wait() == 0
+    assert time.monotonic() - ending_s < 4.0  # 2 s for the driver, none for the disk, and a busy machine
+    host.clear_faults()
+    assert read_run(only_run(child)).status == "finished"

@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from emulator import Emulator, Square
 from tracked_children import Child, Nursery, accelerators, joules, only_run, truth
 
 from footprint.measurement import journal
+from footprint.measurement.claims import Claims, claims_folder
 from footprint.measurement.tracker.reading import read_run
 from footprint.store import open_ledger
 from footprint.units import J_PER_KWH
@@ -208,6 +212,81 @@ def test_two_nodes_in_one_shared_folder_add_up(nursery: Nursery, hosts: Hosts) -
     longest_s = max(s.ended_utc_s for s in run.segments) - min(s.started_utc_s for s in run.segments)
     assert run.usage.wall_clock_h is not None
     assert run.usage.wall_clock_h.mid * 3600 == pytest.approx(longest_s, abs=0.01)  # side by side
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a process a host name of its own")
+def test_containers_that_see_the_same_devices_and_not_one_another_count_them_once(
+    nursery: Nursery, host: Emulator
+) -> None:
+    shared, until = nursery.folder / "containers", nursery.folder / "until-containers"
+    children = [
+        nursery.start(
+            host, NODE + TRAIN, UNTIL=until, FOOTPRINT_FOLDER=shared, NODE=f"pod-{rank}",
+            FOOTPRINT_CLAIMS=nursery.folder / f"claims-of-pod-{rank}",
+            **torchrun(rank, WORLD_SIZE="2", LOCAL_WORLD_SIZE="1"),
+        )
+        for rank in range(2)
+    ]  # fmt: skip
+    for child in children:
+        child.wait_for()
+    time.sleep(1.5)
+    until.touch()
+    assert [child.wait() for child in children] == [0, 0], [child.printed() for child in children]
+    (folder,) = journal.run_folders(shared)
+    files = journal.files_of(folder)
+    assert [len(journal.read(file).header.meters) for file in files] == [RANKS, RANKS]
+    run = read_run(folder)
+    assert len(accelerators(run)) == RANKS
+    assert joules(run) == pytest.approx(truth(host, files).expected, rel=0.05)
+    assert run.progress.tokens == 200
+
+
+# claims
+
+
+def test_a_name_that_a_killed_process_left_on_a_device_is_nobodys(tmp_path: Path) -> None:
+    """Whoever has locked the device since may not have signed yet."""
+    file = tmp_path / "accelerator-GPU-1.lock"
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    holder = Claims(tmp_path, "holder")
+    assert holder.claim("accelerator-GPU-1") is None
+    file.write_text(f"{ended.pid} killed")
+    other = Claims(tmp_path, "other")
+    signing = threading.Timer(0.05, lambda: holder.rename("holder"))
+    signing.start()
+    assert other.claim("accelerator-GPU-1") == "holder"
+    signing.join()
+    holder.release()
+    assert file.read_text() == ""
+    assert other.claim("accelerator-GPU-1") is None
+    other.release()
+
+
+def test_who_asks_for_a_device_that_nobody_signs_waits_a_moment_in_all(tmp_path: Path) -> None:
+    holder = Claims(tmp_path, "holder")
+    other = Claims(tmp_path, "other")
+    names = [f"accelerator-GPU-{number}" for number in range(64)]
+    for name in names:
+        assert holder.claim(name) is None
+        (tmp_path / f"{name}.lock").write_text("")
+    began_s = time.monotonic()
+    assert {other.claim(name) for name in names} == {""}
+    assert time.monotonic() - began_s < 2.0
+    holder.release()
+
+
+def test_jobs_with_temporary_folders_of_their_own_share_the_claims_of_their_host(monkeypatch: Any) -> None:
+    monkeypatch.delenv("TMPDIR", raising=False)
+    usual = claims_folder({})
+    monkeypatch.setenv("TMPDIR", "/tmp/job-7")
+    assert claims_folder({}) == usual
+    assert claims_folder({"FOOTPRINT_CLAIMS": "/elsewhere"}) == Path("/elsewhere")
+
+
+def test_where_nothing_can_be_locked_a_device_is_counted(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert Claims(tmp_path / "file" / "claims", "mine").claim("accelerator-GPU-1") is None
 
 
 # several trackers
