@@ -77,10 +77,12 @@ def long(root: Path, run_id: str = "long", gpus: int = 8, ticks: int = 125_000) 
     meters = tuple(gpu(i) for i in range(gpus))
     writer = JournalWriter(root / run_id, header(run_id, meters, interval_s=1.0))
     writer.close()
+    joules = 0.0
     with writer.path.open("a", encoding="utf-8") as lines:
         for i in range(ticks + 1):
             watts = 640.0 if (i // 600) % 7 else 120.0
-            samples = [[place, WATTS * i, watts - 5 * place, 0.9, 0.0, None] for place in range(gpus)]
+            joules += watts
+            samples = [[place, 0.0, joules, watts, 0.9 if watts > 200 else 0.0, 0.0] for place in range(gpus)]
             lines.write(json.dumps({"t": 1000.0 + i, "s": samples}, separators=(",", ":")) + "\n")
         lines.write(json.dumps({"t": 1001.0 + ticks, "end": "finished"}) + "\n")
     os.utime(writer.path, (BEGAN_S, BEGAN_S))

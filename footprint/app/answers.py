@@ -23,6 +23,7 @@ from footprint.report.wording import (
     IMPACT_FIELDS,
     MONEY_FIELDS,
     STATED,
+    UNKNOWN,
     Entry,
     entries,
     hardware,
@@ -201,6 +202,7 @@ def told(side: str, answered: Answered, how: str) -> dict[str, Any]:
         "sliders": {one.word: _place(one, given, lines) for one in FIELDS if one.ladder},
         "copies": {"cli": plans.command(plan), "python": plans.python(plan), "yaml": plans.yaml(plan)},
         "said": said(answered),
+        "brief": brief(answered),
     }
 
 
@@ -211,6 +213,15 @@ def said(answered: Answered) -> str:
         return answered.error
     found = {(e.field, e.convention): e for e in entries(result)}
     return ", ".join(f"{found[key].label}: {show_entry(found[key])}" for key in BOXES[:4])
+
+
+def brief(answered: Answered) -> str:
+    """The middles of the boxes, for a narrow screen where the answer is out of sight."""
+    if answered.result is None:
+        return answered.error
+    found = {(e.field, e.convention): e for e in entries(answered.result)}
+    shown = [show_entry(found[key]).partition(" (")[0] for key in BOXES[1:5]]
+    return " · ".join(text for text in shown if text != UNKNOWN)
 
 
 def _ledger(result: Result | None) -> dict[str, tuple[Assumption, int]]:

@@ -7,19 +7,20 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from footprint.app.settings import Settings
 from footprint.catalog import open_catalog
-from footprint.errors import FootprintError
+from footprint.errors import FootprintError, InputError
 from footprint.measurement import journal
 from footprint.measurement.following import Follower, Shown
-from footprint.measurement.tracker import reading
+from footprint.measurement.tracker import reading, series
 from footprint.report import run_listing
 from footprint.store import open_ledger_for_reading
 from footprint.store.entries import Entry, Filter, Total
 from footprint.store.ledger import Ledger
-from footprint.values import Footprint, Run
+from footprint.values import Footprint, History, ProjectMonth, Run, RunSeries
 from footprint.version import __version__
 
 LEAST_S = 2.0
@@ -32,6 +33,16 @@ READING_SHARE = 1 / 10
 """Of the time at most, for reading journals."""
 
 _MOST_FOLLOWED = 64
+_MOST_SERIES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A run's series, the sizes of its journals when it was read, and when it may be read again."""
+
+    sizes: tuple[int, ...]
+    series: RunSeries
+    due_s: float
 
 
 class Books:
@@ -49,6 +60,8 @@ class Books:
         self._idle.set()
         self._following = threading.Lock()
         self._followers: OrderedDict[Path, Follower] = OrderedDict()
+        self._drawing = threading.Lock()
+        self._series: OrderedDict[str, _Read] = OrderedDict()
         self._ledger: Ledger | None = None
         self._problem, self._left = "", ""
         self._broken: tuple[str, ...] = ()
@@ -119,6 +132,48 @@ class Books:
         ledger = self._opened()
         with self._using:
             return ledger.totals(by, wanted)
+
+    def history(self, wanted: Filter) -> History:
+        """They added up by month and project."""
+        ledger = self._opened()
+        with self._using:
+            found = ledger.list(wanted)
+            months = tuple(
+                ProjectMonth(
+                    total.key, project, total.run_count, total.facility_energy_kwh, total.operational_location_kgco2e,
+                    total.total_location_kgco2e, total.electricity_usd,
+                )
+                for project in sorted({entry.project for entry in found})
+                for total in ledger.totals("month", replace(wanted, project=project))
+            )  # fmt: skip
+        return History(months, len(found), open_catalog(self._settings.data).digest(), __version__)
+
+    def series(self, run: Run) -> RunSeries:
+        """Its power over time, thinned out; read again when there is more of it, but not all the time.
+
+        Raises
+        ------
+        InputError, JournalError
+            Where its journals are elsewhere, or cannot be read.
+        """
+        paths = [Path(path) for path in run.journals]
+        try:
+            sizes = tuple(path.stat().st_size for path in paths)
+        except OSError:
+            sizes = ()
+        if not sizes:
+            raise InputError("run", run.id, "has no journals here", "look at it where its journals are")
+        with self._drawing:
+            known = self._series.pop(run.id, None)
+            if known is None or (known.sizes != sizes and time.monotonic() >= known.due_s):
+                begun_s = time.monotonic()
+                read = series.read_series(list(paths), said=run.progress)
+                ended_s = time.monotonic()
+                known = _Read(sizes, read, ended_s + (ended_s - begun_s) / READING_SHARE)
+            self._series[run.id] = known
+            while len(self._series) > _MOST_SERIES:
+                self._series.popitem(last=False)
+            return known.series
 
     def handles(self) -> dict[str, str]:
         """What to call each run by."""

@@ -45,7 +45,7 @@ def page(pairs: Sequence[Sequence[Any]], answered: Answers, picture: str = "answ
         html.Div([html.H1("What will it cost to train?"), second], className="top"),
         html.Div(
             [
-                *(_side(side, one) for side, one in shown.items()),
+                *(_side(side, one, len(shown) > 1) for side, one in shown.items()),
                 html.Section(
                     [
                         html.H2("Pictures"),
@@ -68,7 +68,8 @@ def _first(side: str, one: Answered | None) -> dict[str, Any] | None:
     return None if one is None else {**answers.told(side, one, plans.how_of(one.plan)), "fresh": True}
 
 
-def _side(side: str, one: Answered) -> html.Div:
+def _side(side: str, one: Answered, is_beside: bool) -> html.Div:
+    """Inputs and answer; beside another plan the answer comes first."""
     how, given = plans.how_of(one.plan), dict(one.plan)
     inputs = [
         html.Fieldset([html.Legend(title), *(_input(side, field, given, how) for field in fields)])
@@ -85,24 +86,22 @@ def _side(side: str, one: Answered) -> html.Div:
         given.get(plans.REPORTED, ""),
     )  # fmt: skip
     more[0].children.insert(1, reported)
-    answer = answers.panel(side, one.result) if one.result else []
-    return html.Div(
+    form = html.Form([*inputs, *more], id=f"{side}-form", className="inputs", **{"aria-label": NAMES[side]})
+    answer = html.Section(
         [
-            html.Form([*inputs, *more], id=f"{side}-form", className="inputs", **{"aria-label": NAMES[side]}),
-            html.Section(
-                [
-                    html.P(id=f"{side}-problem", className="problem", role="alert"),
-                    html.Div(answer, id=f"{side}-answer", className="answer"),
-                    html.P(id=f"{side}-said", className="heard", role="status"),
-                    _copies(side),
-                ],
-                **{"aria-label": f"{NAMES[side]}: the answer"},
-            ),
-            dcc.Store(id=f"{side}-how", data=how),
-            dcc.Store(id=f"{side}-reported", data=given.get(plans.REPORTED, "")),
+            html.P(id=f"{side}-problem", className="problem", role="alert"),
+            html.Div(answers.panel(side, one.result) if one.result else [], id=f"{side}-answer", className="answer"),
+            html.P(id=f"{side}-said", className="heard", role="status"),
+            html.P(id=f"{side}-brief", className="brief", **{"aria-hidden": "true"}),
+            _copies(side),
         ],
-        className="side",
+        **{"aria-label": f"{NAMES[side]}: the answer"},
     )
+    stores = [
+        dcc.Store(id=f"{side}-how", data=how),
+        dcc.Store(id=f"{side}-reported", data=given.get(plans.REPORTED, "")),
+    ]
+    return html.Div([*((answer, form) if is_beside else (form, answer)), *stores], className="side")
 
 
 def _input(side: str, field: Field, given: dict[str, str], how: str) -> html.Div:

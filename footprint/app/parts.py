@@ -9,7 +9,8 @@ from dash import dcc, html
 
 from footprint.report.tables import Table, show_cell
 
-_LONGEST_CELL = 240
+_LONGEST_CELL = 160
+_REM_PER_COLUMN = 7
 GRAPH_CONFIG = {"displaylogo": False, "displayModeBar": False, "responsive": True}
 
 
@@ -37,7 +38,10 @@ def table(shown: Table, caption: str = "", links: Sequence[str] = (), name: str 
     label = caption or name
     inner = [html.Caption(caption)] if caption else []
     return html.Div(
-        html.Table([*inner, html.Thead(html.Tr(head)), html.Tbody(body)]),
+        html.Table(
+            [*inner, html.Thead(html.Tr(head)), html.Tbody(body)],
+            style={"minWidth": f"{_REM_PER_COLUMN * len(shown.columns)}rem"} if len(shown.columns) > 4 else {},
+        ),
         className="wide", tabIndex=0, role="group", **{"aria-label": label or "table"},
     )  # fmt: skip
 

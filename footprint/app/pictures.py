@@ -12,9 +12,10 @@ ANSWER = {
     "tornado": "What moves it",
     "bridge": "Model card to facility",
     "hours": "More and fewer",
+    "world": "By country",
+    "regions": "By cloud region",
     "scaling": "MFU by count",
     "layout": "Layouts",
-    "world": "Elsewhere",
 }
 """Of one plan."""
 
@@ -22,10 +23,13 @@ OF_VALUE = ("answer", "tornado", "bridge")
 """Drawn from the answer itself; the others ask for more estimates, and take its words."""
 
 SIDE_BY_SIDE = {"compare": "Side by side", **ANSWER}
-RUN = {"power": "Power", "components": "Components", "cumulative": "So far", "planned": "Planned"}
-OF_JOURNALS = ("power", "cumulative")
-"""Read the samples; the others read the run alone."""
-
+RUN = {
+    "power": "Power",
+    "components": "Components",
+    "cumulative": "CO2e over time",
+    "planned": "Planned and measured",
+    "idle": "Idle",
+}
 RUNS = {"history": "Over months"}
 MODELS = {"quality": "Quality against footprint"}
 

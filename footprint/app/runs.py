@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,13 +17,18 @@ from footprint.report.result import Result
 from footprint.report.run_wording import card, duration, remarks, subtitle, title
 from footprint.report.tables import Table
 from footprint.report.wording import plain, show_range
-from footprint.store.entries import GROUPS, KINDS, PLANNED, Entry, Filter
+from footprint.store.entries import GROUPS, IMPORTED, KINDS, PLANNED, RUN, Entry, Filter
 from footprint.units import show
 from footprint.values import STATUSES, Footprint, Run
 
 ROWS = 50
+MEASURED = (RUN, IMPORTED)
 REFRESH_MS = 2000
 _MOST_LIVE = 12
+_DRAWN_EVERY = 5
+"""Refreshes of the numbers for one of the picture."""
+
+_MOST_GAPS = 12
 _TEXTS = {"name": "Name (* and ? stand for letters)", "project": "Project", "tag": "Tag",
           "since": "Since (2026-11-03)", "until": "Until"}  # fmt: skip
 _CHOICES = {
@@ -94,7 +100,9 @@ def page(said: dict[str, str], books: Books) -> list[Any]:
 def history(said: dict[str, str], is_dark: bool, books: Books) -> dict[str, Any]:
     """Many runs over months."""
     try:
-        return pictures.draw(next(iter(pictures.RUNS)), is_dark, books.list(wanted(said)))
+        filtered = wanted(said)
+        filtered = replace(filtered, kinds=filtered.kinds or MEASURED)
+        return pictures.draw(next(iter(pictures.RUNS)), is_dark, books.history(filtered))
     except FootprintError as error:
         return pictures.blank(str(error))
 
@@ -188,6 +196,8 @@ def run_page(word: str, books: Books) -> list[Any]:
     if isinstance(found, Footprint):
         return [back, html.H1("A plan"), html.Div(answers.panel("a", Result.of(found)), className="answer")]
     kinds = pictures.known(pictures.RUN)
+    if found.planned is None:
+        kinds.pop("planned", None)
     chosen = next(iter(kinds), "")
     is_live = entry.status == "running"
     return [
@@ -223,7 +233,7 @@ def one_run(run: Run) -> list[Any]:
 
 def run_tables_of(run: Run) -> list[Any]:
     """What follows the answer and the pictures."""
-    told = remarks(run)
+    told = remarks(run, _MOST_GAPS)
     return [
         *(parts.table(shown, caption=name) for name, shown in run_sections.sections(run) if shown.rows),
         html.H2("To know") if told else None,
@@ -235,10 +245,10 @@ def run_tables_of(run: Run) -> list[Any]:
 def run_picture(run_id: str, kind: str, is_dark: bool, books: Books) -> dict[str, Any]:
     """A chart of a run; those of its samples read its journals."""
     try:
-        _, found, folders = books.get(run_id)
+        _, found, _folders = books.get(run_id)
         if kind not in pictures.known(pictures.RUN) or not isinstance(found, Run):
             return pictures.blank("No picture")
-        return pictures.draw(kind, is_dark, folders[0] if kind in pictures.OF_JOURNALS and folders else found)
+        return pictures.draw(kind, is_dark, books.series(found) if kind == "power" else found)
     except FootprintError as error:
         return pictures.blank(str(error))
 
@@ -278,10 +288,16 @@ def connect(app: Dash, books: Books) -> None:
         Output("run-shown", "children"), Output("run-more", "children"), Output("run-every", "disabled"),
         Input("run-every", "n_intervals"), State("run-id", "data"), prevent_initial_call=True,
     )(moved)  # fmt: skip
+
+    def drawn(kind: Any, count: Any, is_dark: Any, run_id: Any) -> Any:
+        if callback_context.triggered_id == "run-every" and int(count or 0) % _DRAWN_EVERY:
+            return no_update
+        return run_picture(str(run_id), str(kind), bool(is_dark), books)
+
     app.callback(
         Output("run-graph", "figure"), Input("run-picture", "data"), Input("run-every", "n_intervals"),
         Input("dark", "data"), State("run-id", "data"),
-    )(lambda kind, _, is_dark, run_id: run_picture(str(run_id), str(kind), bool(is_dark), books))  # fmt: skip
+    )(drawn)  # fmt: skip
     if pictures.known(pictures.RUNS):
         app.callback(
             Output("runs-graph", "figure"), Input("listed", "data"), Input("dark", "data"),

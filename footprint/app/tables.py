@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from dash import Dash, Input, Output, callback_context, dcc, html
@@ -101,11 +102,12 @@ def connect(app: Dash, catalog: Catalog, data: Any) -> None:
         prevent_initial_call=True,
     )(found)  # fmt: skip
 
-    def quality(is_dark: Any) -> dict[str, Any]:
+    @lru_cache(maxsize=2)
+    def quality(is_dark: bool) -> dict[str, Any]:
         try:
-            return pictures.draw("quality", bool(is_dark), data=data)
+            return pictures.draw("quality", is_dark, data=data)
         except FootprintError as error:
             return pictures.blank(str(error))
 
     if pictures.known(pictures.MODELS):
-        app.callback(Output("models-graph", "figure"), Input("dark", "data"))(quality)
+        app.callback(Output("models-graph", "figure"), Input("dark", "data"))(lambda dark: quality(bool(dark)))

@@ -68,6 +68,7 @@
     for (const [kind, copied] of Object.entries(one.copies)) { text(side + "-copy-" + kind, copied); }
     text(side + "-problem", one.error ? one.error : "");
     text(side + "-said", one.error ? "" : one.said);
+    text(side + "-brief", one.brief);
     byId(side + "-answer").classList.toggle("stale", Boolean(one.error));
     for (const field of document.querySelectorAll('.field[data-side="' + side + '"]')) {
       const how = field.dataset.how;
