@@ -51,7 +51,7 @@ def launch_of(environment: Mapping[str, str]) -> Launch:
     given = environment.get(RUN_ID)
     return Launch(
         launcher=launcher,
-        job=given or job,
+        job=given or job or None,
         is_named_by_user=bool(given),
         shares_parent=under_torchrun or under_mpi or has_ranks,
         restart_count=_number(environment, "TORCHELASTIC_RESTART_COUNT") + _number(environment, "SLURM_RESTART_COUNT"),
