@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tracemalloc
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -17,6 +18,9 @@ from footprint.errors import InputError
 from footprint.measurement import journal
 from footprint.measurement.journal import RETRY_S, SYNC_S, Header, JournalWriter, Tick
 from footprint.measurement.tracker.reading import read_run
+from footprint.measurement.tracker.recorder import Options, Recorder
+from footprint.measurement.tracker.words import track_words
+from footprint.units import J_PER_KWH
 from footprint.values import Meter, Sample
 
 Hosts = Callable[..., Emulator]
@@ -46,7 +50,7 @@ def test_a_file_that_is_deleted_is_begun_anew_from_the_first_reading(tmp_path: P
     for second in range(3, 20):
         writer.write(tick(float(second)))
     assert counted_j(writer.path) == pytest.approx(19 * 300.0)
-    assert writer.has_vanished
+    assert writer.is_begun_anew
 
 
 def test_a_folder_that_is_deleted_is_made_anew(tmp_path: Path) -> None:
@@ -432,3 +436,36 @@ say([run.notes, result.usage.it_energy_kwh.mid, result.progress.tokens, names, r
     assert energy > 0
     assert (tokens, names, status) == (5, ["w"], "finished")
     assert runs_of(child) == []
+
+
+def test_a_tracker_whose_disk_and_sensor_fail_for_long_takes_no_more_memory(tmp_path: Path) -> None:
+    environment = {"FOOTPRINT_CLAIMS": str(tmp_path / "claims")}
+    options = Options(folder=tmp_path / "runs", environment=environment, detect=lambda *_: ([], []))
+    recorder = Recorder(track_words("t", {"budget_kwh": 1e9, "steps": 1e9}), options)
+    recorder._begin((GPU,))
+    (journals,) = (tmp_path / "runs").iterdir()
+    shutil.rmtree(journals)
+    journals.write_text("")
+    run = recorder.run
+
+    def take(begin: int, end: int) -> None:
+        for second in range(begin, end):
+            recorder._sampler.problems[GPU.id] = f"error {second}"
+            run.step(1, tokens=100)
+            run.note(f"remark {second}")
+            with run.window(f"step {second}"):
+                pass
+            samples = () if second % 3 == 0 else (Sample(GPU.id, float(second), 300.0 * second, 300.0 + second % 7),)
+            recorder._take(float(second), samples, False)
+
+    take(0, 4000)
+    tracemalloc.start()
+    take(4000, 5000)
+    before_bytes, _ = tracemalloc.get_traced_memory()
+    take(5000, 9000)
+    after_bytes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert after_bytes - before_bytes < 50_000
+    recorder.stop("finished")
+    assert run.live().it_energy_kwh == pytest.approx(8999 * 300.0 / J_PER_KWH, rel=0.01)
+    assert len(run.notes) <= 200

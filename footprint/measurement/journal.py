@@ -132,7 +132,7 @@ class JournalWriter:
     def __init__(self, folder: Path, header: Header) -> None:
         self.header = header
         self.path = folder / header.file_name
-        self.problem, self.has_vanished = "", False
+        self.problem, self.is_begun_anew = "", False
         self._places = {meter.id: i for i, meter in enumerate(header.meters)}
         self._synced_s, self._failed_s = header.started_s, -math.inf
         self._left: Tick | None = None
@@ -165,7 +165,7 @@ class JournalWriter:
                 os.close(handle)
                 path.unlink(missing_ok=True)
                 raise
-            self.path, self._is_torn = path, False
+            self.path, self._is_torn, self.is_begun_anew = path, False, bool(self._first_line)
             return handle
         raise AssertionError  # numbers do not end
 
@@ -184,7 +184,6 @@ class JournalWriter:
         try:
             if is_sync_due and self._has_vanished():
                 self.close()
-                self.has_vanished = True
             self._append(tick)
         except OSError as error:
             self._left = _without_samples(tick)

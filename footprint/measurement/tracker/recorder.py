@@ -301,7 +301,7 @@ class Recorder:
                 self._tell_of_disk()
 
     def _tell_of_disk(self) -> None:
-        if self._writer is not None and self._writer.has_vanished:
+        if self._writer is not None and self._writer.is_begun_anew:
             self._tell("the journal was gone in mid-run: it is begun anew, with the energy since the start")
         if self._writer is not None and self._writer.problem:
             self._tell(f"the journal cannot be written ({self._writer.problem}): tried again, nothing is lost yet")
