@@ -86,7 +86,7 @@ def texts(components: Any) -> str:
 
 def told(plan: plans.Pairs, answers: Answers, how: str = "") -> dict[str, Any]:
     values = [dict(plan).get(field.word, "") for field in fields.FIELDS]
-    _, found = calculator.answer_of("a", answers)(*values, how or plans.how_of(plan), "")
+    *_, found = calculator.answer_of("a", answers)(*values, how or plans.how_of(plan), "")
     return found
 
 
@@ -152,9 +152,9 @@ def test_a_name_that_would_do_something_in_a_shell_is_quoted() -> None:
 
 def test_the_answer_has_the_digits_of_the_command_line(answers: Answers) -> None:
     values = [dict(OWN).get(field.word, "") for field in fields.FIELDS]
-    shown, _ = calculator.answer_of("a", answers)(*values, fields.SIZE, "")
+    shown = calculator.answer_of("a", answers)(*values, fields.SIZE, "")[:2]
     result = doors.estimate(**plans.words(OWN))
-    said = texts(shown).replace("  (", " (")
+    said = texts(list(shown)).replace("  (", " (")
     for field, value in (
         ("facility_energy_kwh", result.facility.facility_energy_kwh),
         ("operational_location_kgco2e", result.model_card.operational_location_kgco2e),
@@ -205,7 +205,7 @@ def test_an_error_is_shown_at_its_input(answers: Answers, word: str, value: str,
 
 def test_an_error_keeps_the_last_answer(answers: Answers) -> None:
     values = [dict(OWN, count="x").get(field.word, "") for field in fields.FIELDS]
-    shown, _ = calculator.answer_of("a", answers)(*values, fields.SIZE, "")
+    shown, *_ = calculator.answer_of("a", answers)(*values, fields.SIZE, "")
     assert type(shown).__name__ == "NoUpdate"
 
 
@@ -227,8 +227,10 @@ def test_a_fresh_page_has_its_answer_in_it(answers: Answers) -> None:
 def test_every_picture_of_a_plan_is_drawn_on_light_and_dark(answers: Answers, kind: str) -> None:
     one = told(OWN, answers)
     draw = calculator.picture_of(answers, None)
-    light, dark = draw(one, one, kind, False), draw(one, one, kind, True)
-    assert light["data"], kind
+    light, dark = draw(one, one, kind, {"dark": False}), draw(one, one, kind, {"dark": True})
+    assert light[0]["data"], kind
+    assert texts(light[2]), "a finding"
+    assert "footprint" in light[3]
     assert layout(light) != layout(dark)
 
 
@@ -399,9 +401,10 @@ def ask(address: str, count: int, values: dict[str, str]) -> tuple[str, str]:
     """One client: the answer to a change, over the wire as a browser asks for it."""
     given = [{"id": f"a-{f.word}", "property": "value", "value": values.get(f.word, "")} for f in fields.FIELDS]
     given += [{"id": "a-how", "property": "data", "value": "size"}, {"id": "a-reported", "property": "data"}]
-    outputs = [{"id": "a-answer", "property": "children"}, {"id": "a-told", "property": "data"}]
+    outputs = [{"id": f"a-{part}", "property": "children"} for part in ("answer", "more")]
+    outputs.append({"id": "a-told", "property": "data"})
     body = {
-        "output": "..a-answer.children...a-told.data..", "outputs": outputs, "inputs": given,
+        "output": "..a-answer.children...a-more.children...a-told.data..", "outputs": outputs, "inputs": given,
         "changedPropIds": ["a-count.value"], "parsedChangedPropsIds": ["a-count.value"],
     }  # fmt: skip
     connection = http.client.HTTPConnection(address.removeprefix("http://").rstrip("/"), timeout=60)

@@ -157,9 +157,9 @@ def test_two_plans_stand_side_by_side(page: browsing.Browser, served: Served) ->
 
 def test_a_picture_is_drawn_and_another_one_chosen(page: browsing.Browser, served: Served) -> None:
     page.open(served.address + "?model=llama-3.1-8b")
-    first = page.wait("a picture", lambda: page.text("#picture-graph .gtitle"))
+    first = page.wait("a picture", lambda: page.text("#picture-graph-head h3"))
     page.find("button[data-store='picture'][aria-pressed='false']").click()
-    page.wait("another picture", lambda: page.text("#picture-graph .gtitle") not in ("", first))
+    page.wait("another picture", lambda: page.text("#picture-graph-head h3") not in ("", first))
 
 
 def test_a_live_run_appears_and_moves(page: browsing.Browser, served: Served, home: Path) -> None:

@@ -102,7 +102,7 @@ def _word_of(error: FootprintError, plan: Pairs) -> str:
 
 
 def panel(side: str, result: Result) -> list[Any]:
-    """The answer: boxes, then tables, then what the makers published and what to know."""
+    """The answer in boxes."""
     found = {(e.field, e.convention): e for e in entries(result)}
     where = " · ".join(words for words in (hardware(result), place(result)) if words)
     layout = main_layout(result)
@@ -117,19 +117,26 @@ def panel(side: str, result: Result) -> list[Any]:
         html.P(f"{where}. Mid values, with 5th and 95th percentiles.", className="quiet"),
         html.Dl([_box(side, found[key]) for key in BOXES], className="boxes"),
         html.P(f"Layout: {layout}", className="quiet") if layout else None,
+        html.Ul([html.Li(note) for note in result.notes], className="notes") if result.notes else None,
+    ]
+
+
+def more(result: Result) -> list[Any]:
+    """The answer in tables, and what the makers published."""
+    found = {(e.field, e.convention): e for e in entries(result)}
+    return [
         _members(result),
         _stages(result),
         table(_by_convention(result), caption="By energy convention"),
         table(_once(found), caption="Hardware and money"),
         _stated(result),
-        html.Ul([html.Li(note) for note in result.notes], className="notes") if result.notes else None,
         html.P(f"footprint {result.version}, catalog {result.catalog_digest}", className="quiet"),
     ]
 
 
 def _box(side: str, entry: Entry) -> html.Div:
     middle, space, ends = show_entry(entry).partition(" (")
-    shown = [middle, html.Span(space + ends)] if ends else [middle]
+    shown = [html.B(middle), html.Span(space + ends)] if ends else [html.B(middle)]
     return html.Div([html.Dt(entry.label), html.Dd(shown, id=f"{side}-value-{entry.field}")])
 
 

@@ -67,7 +67,7 @@ def build(settings: Settings) -> tuple[App, Books]:
     app.server.add_url_rule("/lists.json", "lists", lambda: _json(offered))
     app.clientside_callback(
         ClientsideFunction("footprint", "begin"),
-        Output("address", "data"), Output("dark", "data"), Input("shell", "id"),
+        Output("address", "data"), Output("screen", "data"), Input("shell", "id"),
     )  # fmt: skip
     app.clientside_callback(
         ClientsideFunction("footprint", "told"),
@@ -96,7 +96,7 @@ def _shell() -> html.Div:
             html.Header(html.Nav(_links("/"), id="nav", **{"aria-label": "Pages"}), className="bar"),
             html.Main([html.P("One moment.", className="quiet", role="status")], id="page", tabIndex=-1),
             *(dcc.Store(id=name) for name in ("address", "told-seen", "listed-seen")),
-            dcc.Store(id="dark", data=False),
+            dcc.Store(id="screen"),
         ],
         id="shell",
     )

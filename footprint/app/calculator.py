@@ -10,6 +10,7 @@ from dash import Dash, Input, Output, dcc, html, no_update
 from footprint.app import answers, parts, pictures, plans
 from footprint.app.answers import Answered, Answers
 from footprint.app.fields import FIELDS, HOWS, MAIN, MORE, Field
+from footprint.app.pictures import Drawn
 from footprint.app.plans import Pairs
 from footprint.errors import FootprintError
 
@@ -50,11 +51,12 @@ def page(pairs: Sequence[Sequence[Any]], answered: Answers, picture: str = "answ
                     [
                         html.H2("Pictures"),
                         parts.choice("picture", "Which picture", kinds, chosen),
-                        parts.graph("picture-graph"),
+                        pictures.place("picture-graph"),
                     ],
                     className="pictures",
                     **{"aria-label": "Pictures"},
                 ),
+                *(_more(side, one) for side, one in shown.items()),
             ],
             className=f"sides of-{len(shown)}",
         ),
@@ -93,7 +95,6 @@ def _side(side: str, one: Answered, is_beside: bool) -> html.Div:
             html.Div(answers.panel(side, one.result) if one.result else [], id=f"{side}-answer", className="answer"),
             html.P(id=f"{side}-said", className="heard", role="status"),
             html.P(id=f"{side}-brief", className="brief", **{"aria-hidden": "true"}),
-            _copies(side),
         ],
         **{"aria-label": f"{NAMES[side]}: the answer"},
     )
@@ -102,6 +103,15 @@ def _side(side: str, one: Answered, is_beside: bool) -> html.Div:
         dcc.Store(id=f"{side}-reported", data=given.get(plans.REPORTED, "")),
     ]
     return html.Div([*((answer, form) if is_beside else (form, answer)), *stores], className="side")
+
+
+def _more(side: str, one: Answered) -> html.Section:
+    tables = answers.more(one.result) if one.result else []
+    return html.Section(
+        [html.Div(tables, id=f"{side}-more", className="answer"), _copies(side)],
+        className="more",
+        **{"aria-label": f"{NAMES[side]}: more of the answer"},
+    )
 
 
 def _input(side: str, field: Field, given: dict[str, str], how: str) -> html.Div:
@@ -138,34 +148,36 @@ def _copies(side: str) -> html.Div:
 # callbacks
 
 
-def answer_of(side: str, answered: Answers) -> Callable[..., tuple[Any, dict[str, Any]]]:
+def answer_of(side: str, answered: Answers) -> Callable[..., tuple[Any, Any, dict[str, Any]]]:
     """The callback of one side: the values of all inputs, then how and reported."""
 
-    def answer(*values: Any) -> tuple[Any, dict[str, Any]]:
+    def answer(*values: Any) -> tuple[Any, Any, dict[str, Any]]:
         *texts, how, reported = values
         given = zip((field.word for field in FIELDS), texts, strict=True)
         plan = plans.of_how(plans.pairs([*given, (plans.REPORTED, reported)]), str(how))
         one = answered.of(plan)
-        shown = no_update if one.result is None else answers.panel(side, one.result)
-        return shown, answers.told(side, one, str(how))
+        if one.result is None:
+            return no_update, no_update, answers.told(side, one, str(how))
+        return answers.panel(side, one.result), answers.more(one.result), answers.told(side, one, str(how))
 
     return answer
 
 
-def picture_of(answered: Answers, data: Any) -> Callable[..., dict[str, Any]]:
+def picture_of(answered: Answers, data: Any) -> Callable[..., Drawn]:
     """The callback of the picture."""
 
-    def picture(first: Any, second: Any, kind: Any, is_dark: Any = False) -> dict[str, Any]:
+    def picture(first: Any, second: Any, kind: Any, screen: Any = None) -> Drawn:
+        on = pictures.screen(screen)
         both = [answered.of(plans.pairs(told["pairs"])) for told in (first, second) if told]
         results = [one.result for one in both if one.result is not None]
         if not results or kind not in pictures.known(pictures.SIDE_BY_SIDE):
             return pictures.blank("No picture without an answer")
         try:
             if kind == "compare":
-                return pictures.draw(kind, is_dark, *results)
+                return pictures.draw(kind, on, *results)
             if kind in pictures.OF_VALUE:
-                return pictures.draw(kind, is_dark, results[0])
-            return pictures.draw(kind, is_dark, **plans.words(both[0].plan), data=data)
+                return pictures.draw(kind, on, results[0])
+            return pictures.draw(kind, on, **plans.words(both[0].plan), data=data)
         except FootprintError as error:
             return pictures.blank(str(error))
 
@@ -177,11 +189,11 @@ def connect(app: Dash, answered: Answers, data: Any) -> None:
     for side in SIDES:
         inputs = [Input(f"{side}-{field.word}", "value") for field in FIELDS]
         app.callback(
-            Output(f"{side}-answer", "children"), Output(f"{side}-told", "data"),
+            Output(f"{side}-answer", "children"), Output(f"{side}-more", "children"), Output(f"{side}-told", "data"),
             *inputs, Input(f"{side}-how", "data"), Input(f"{side}-reported", "data"),
             prevent_initial_call=True,
         )(answer_of(side, answered))  # fmt: skip
     app.callback(
-        Output("picture-graph", "figure"),
-        Input("a-told", "data"), Input("b-told", "data"), Input("picture", "data"), Input("dark", "data"),
+        *pictures.outputs("picture-graph"),
+        Input("a-told", "data"), Input("b-told", "data"), Input("picture", "data"), Input("screen", "data"),
     )(picture_of(answered, data))  # fmt: skip

@@ -11,7 +11,6 @@ from footprint.report.tables import Table, show_cell
 
 _LONGEST_CELL = 160
 _REM_PER_COLUMN = 7
-GRAPH_CONFIG = {"displaylogo": False, "displayModeBar": False, "responsive": True}
 
 
 def table(shown: Table, caption: str = "", links: Sequence[str] = (), name: str = "") -> html.Div:
@@ -93,12 +92,6 @@ def pager(store: str, page: int, pages: int, told: str) -> html.Div:
         [button("‹", page - 1, "previous page"), html.Span(told, role="status"), button("›", page + 1, "next page")],
         className="pager",
     )
-
-
-def graph(name: str, figure: Any = None) -> dcc.Graph:
-    """A picture."""
-    blank: dict[str, Any] = {"data": [], "layout": {}}
-    return dcc.Graph(id=name, figure=figure or blank, config=GRAPH_CONFIG, className="picture", responsive=True)
 
 
 def problem(told: str) -> html.P:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from html import unescape
 from typing import Any
 
+from dash import Output, dcc, html
+
 from footprint import charts
-from footprint.report.charts.style import THEMES, escaped, themed
+from footprint.report.charts.style import THEMES, bare, themed
 
 ANSWER = {
     "answer": "The answer",
@@ -33,7 +37,25 @@ RUN = {
 RUNS = {"history": "Over months"}
 MODELS = {"quality": "Quality against footprint"}
 
-_NO_GROUND = {"height": 120, "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)"}
+_HEIGHT, _NARROW_HEIGHT = 500, 420
+_NARROW_LEFT, _NARROW_FONT = 56, 12
+
+Drawn = tuple[dict[str, Any], dict[str, Any], list[Any], str]
+"""A figure, its style, what stands above it and what below it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """What a picture is drawn on."""
+
+    is_dark: bool = False
+    is_narrow: bool = False
+
+
+def screen(told: Any) -> Screen:
+    """As the browser says it."""
+    said = told if isinstance(told, dict) else {}
+    return Screen(bool(said.get("dark")), bool(said.get("narrow")))
 
 
 def known(wanted: dict[str, str]) -> dict[str, str]:
@@ -41,23 +63,56 @@ def known(wanted: dict[str, str]) -> dict[str, str]:
     return {kind: label for kind, label in wanted.items() if kind in charts.KINDS}
 
 
-def draw(kind: str, is_dark: bool, *subject: Any, **words: Any) -> dict[str, Any]:
-    """A chart as plain data, on a light or a dark ground."""
-    drawn = themed(charts.draw(kind, *subject, **words), THEMES[bool(is_dark)])
-    plain: dict[str, Any] = drawn.to_plotly_json()
-    return plain
+def outputs(name: str) -> tuple[Output, Output, Output, Output]:
+    """Where a drawn picture goes."""
+    return (
+        Output(name, "figure"), Output(name, "style"), Output(f"{name}-head", "children"),
+        Output(f"{name}-foot", "children"),
+    )  # fmt: skip
 
 
-def blank(told: str) -> dict[str, Any]:
+def place(name: str) -> html.Figure:
+    """Where a picture will be: the finding above, what it rests on below, both as text."""
+    figure, style, head, foot = blank("One moment")
+    config = {"displaylogo": False, "displayModeBar": False, "responsive": True}
+    return html.Figure(
+        [
+            html.Div(head, id=f"{name}-head"),
+            dcc.Graph(id=name, figure=figure, style=style, config=config, className="picture", responsive=True),
+            html.Figcaption(foot, id=f"{name}-foot", className="quiet"),
+        ]
+    )
+
+
+def draw(kind: str, on: Screen, *subject: Any, **words: Any) -> Drawn:
+    """A chart as plain data."""
+    drawn = charts.draw(kind, *subject, **words)
+    meta = drawn.layout.meta or {}
+    height = int(drawn.layout.height or 0) or (_NARROW_HEIGHT if on.is_narrow else _HEIGHT)
+    plain: dict[str, Any] = themed(bare(drawn), THEMES[on.is_dark]).to_plotly_json()
+    plain["layout"].pop("height", None)
+    if on.is_narrow:
+        _narrow(plain["layout"])
+    head = [html.H3(unescape(meta.get("finding", ""))), html.P(unescape(meta.get("detail", "")), className="quiet")]
+    return plain, {"height": f"{height}px"}, head, str(meta.get("assumed", ""))
+
+
+def _narrow(layout: dict[str, Any]) -> None:
+    """Smaller letters, fewer ticks and the legend below, for a phone."""
+    layout["font"] = {**layout.get("font", {}), "size": _NARROW_FONT}
+    margin = layout.get("margin", {})
+    layout["margin"] = {**margin, "l": min(_NARROW_LEFT, margin.get("l", _NARROW_LEFT)), "r": 10}
+    for name, axis in layout.items():
+        if name.startswith("xaxis") and not axis.get("tickvals"):
+            axis.update(nticks=5, tickangle=0)
+    if layout.get("legend", {}).get("orientation") != "h":
+        layout["legend"] = {**layout.get("legend", {}), "orientation": "h", "x": 0, "xanchor": "left", "y": -0.2,
+                            "yanchor": "top"}  # fmt: skip
+
+
+def blank(told: str) -> Drawn:
     """A sentence in the place of a picture."""
-    note = {
-        "text": escaped(told),
-        "showarrow": False,
-        "font": {"color": "#8a8a84"},
-        "xref": "paper",
-        "yref": "paper",
-        "x": 0.5,
-        "y": 0.5,
-    }
     axis = {"visible": False}
-    return {"data": [], "layout": {"annotations": [note], "xaxis": axis, "yaxis": axis, **_NO_GROUND}}
+    clear = "rgba(0,0,0,0)"
+    layout = {"xaxis": axis, "yaxis": axis, "paper_bgcolor": clear, "plot_bgcolor": clear}
+    return {"data": [], "layout": layout}, {"height": "40px"}, [html.P(told, className="quiet")], ""

@@ -11,6 +11,7 @@ from dash import Dash, Input, Output, State, callback_context, dcc, html, no_upd
 
 from footprint.app import answers, parts, pictures
 from footprint.app.books import Books
+from footprint.app.pictures import Drawn, Screen
 from footprint.errors import FootprintError, InputError
 from footprint.report import run_listing, run_sections, run_tables
 from footprint.report.result import Result
@@ -89,7 +90,7 @@ def page(said: dict[str, str], books: Books) -> list[Any]:
         ),
         *choices,
         html.Div(listing(said, books), id="runs-list"),
-        *([parts.graph("runs-graph")] if has_history else []),
+        *([pictures.place("runs-graph")] if has_history else []),
         *(dcc.Store(id=f"runs-{name}", data=said.get(name, "")) for name in _CHOICES),
         dcc.Store(id="runs-page", data=said.get("page", "1")),
         dcc.Store(id="listed", data={"fresh": True, "pairs": list(said.items())}),
@@ -97,12 +98,12 @@ def page(said: dict[str, str], books: Books) -> list[Any]:
     ]  # fmt: skip
 
 
-def history(said: dict[str, str], is_dark: bool, books: Books) -> dict[str, Any]:
+def history(said: dict[str, str], on: Screen, books: Books) -> Drawn:
     """Many runs over months."""
     try:
         filtered = wanted(said)
         filtered = replace(filtered, kinds=filtered.kinds or MEASURED)
-        return pictures.draw(next(iter(pictures.RUNS)), is_dark, books.history(filtered))
+        return pictures.draw(next(iter(pictures.RUNS)), on, books.history(filtered))
     except FootprintError as error:
         return pictures.blank(str(error))
 
@@ -194,7 +195,11 @@ def run_page(word: str, books: Books) -> list[Any]:
     except FootprintError as error:
         return [back, html.H1("No such run"), parts.problem(str(error))]
     if isinstance(found, Footprint):
-        return [back, html.H1("A plan"), html.Div(answers.panel("a", Result.of(found)), className="answer")]
+        return [
+            back,
+            html.H1("A plan"),
+            html.Div([*answers.panel("a", Result.of(found)), *answers.more(Result.of(found))], className="answer"),
+        ]
     kinds = pictures.known(pictures.RUN)
     if found.planned is None:
         kinds.pop("planned", None)
@@ -206,7 +211,7 @@ def run_page(word: str, books: Books) -> list[Any]:
         *(
             [
                 parts.choice("run-picture", "Which picture", kinds, chosen),
-                parts.graph("run-graph"),
+                pictures.place("run-graph"),
                 dcc.Store(id="run-picture", data=chosen),
             ]
             if kinds
@@ -242,13 +247,13 @@ def run_tables_of(run: Run) -> list[Any]:
     ]
 
 
-def run_picture(run_id: str, kind: str, is_dark: bool, books: Books) -> dict[str, Any]:
+def run_picture(run_id: str, kind: str, on: Screen, books: Books) -> Drawn:
     """A chart of a run; those of its samples read its journals."""
     try:
         _, found, _folders = books.get(run_id)
         if kind not in pictures.known(pictures.RUN) or not isinstance(found, Run):
             return pictures.blank("No picture")
-        return pictures.draw(kind, is_dark, books.series(found) if kind == "power" else found)
+        return pictures.draw(kind, on, books.series(found) if kind == "power" else found)
     except FootprintError as error:
         return pictures.blank(str(error))
 
@@ -289,16 +294,16 @@ def connect(app: Dash, books: Books) -> None:
         Input("run-every", "n_intervals"), State("run-id", "data"), prevent_initial_call=True,
     )(moved)  # fmt: skip
 
-    def drawn(kind: Any, count: Any, is_dark: Any, run_id: Any) -> Any:
+    def drawn(kind: Any, count: Any, screen: Any, run_id: Any) -> Any:
         if callback_context.triggered_id == "run-every" and int(count or 0) % _DRAWN_EVERY:
-            return no_update
-        return run_picture(str(run_id), str(kind), bool(is_dark), books)
+            return (no_update,) * 4
+        return run_picture(str(run_id), str(kind), pictures.screen(screen), books)
 
     app.callback(
-        Output("run-graph", "figure"), Input("run-picture", "data"), Input("run-every", "n_intervals"),
-        Input("dark", "data"), State("run-id", "data"),
+        *pictures.outputs("run-graph"), Input("run-picture", "data"), Input("run-every", "n_intervals"),
+        Input("screen", "data"), State("run-id", "data"),
     )(drawn)  # fmt: skip
     if pictures.known(pictures.RUNS):
         app.callback(
-            Output("runs-graph", "figure"), Input("listed", "data"), Input("dark", "data"),
-        )(lambda one, is_dark: history(dict(one["pairs"]), bool(is_dark), books))  # fmt: skip
+            *pictures.outputs("runs-graph"), Input("listed", "data"), Input("screen", "data"),
+        )(lambda one, screen: history(dict(one["pairs"]), pictures.screen(screen), books))  # fmt: skip

@@ -9,6 +9,7 @@ from typing import Any
 from dash import Dash, Input, Output, callback_context, dcc, html
 
 from footprint.app import parts, pictures
+from footprint.app.pictures import Drawn, Screen
 from footprint.catalog import Catalog, Row
 from footprint.errors import FootprintError
 from footprint.report import listing
@@ -43,7 +44,7 @@ def page(place: str, said: dict[str, str], catalog: Catalog) -> list[Any]:
         parts.choice("rows-table", "Which table", tables, chosen),
         html.Form([parts.search("rows-words", "Search", said.get("words", ""))], className="filters"),
         html.Div(rows(chosen, said.get("words", ""), said.get("page", "1"), catalog), id="rows-shown"),
-        *([html.H2("Quality against footprint"), parts.graph("models-graph")] if kinds else []),
+        *([html.H2("Quality against footprint"), pictures.place("models-graph")] if kinds else []),
         dcc.Store(id="rows-table", data=chosen),
         dcc.Store(id="rows-page", data=said.get("page", "1")),
         dcc.Store(id="listed", data={"fresh": True, "pairs": []}),
@@ -102,12 +103,14 @@ def connect(app: Dash, catalog: Catalog, data: Any) -> None:
         prevent_initial_call=True,
     )(found)  # fmt: skip
 
-    @lru_cache(maxsize=2)
-    def quality(is_dark: bool) -> dict[str, Any]:
+    @lru_cache(maxsize=4)
+    def quality(on: Screen) -> Drawn:
         try:
-            return pictures.draw("quality", is_dark, data=data)
+            return pictures.draw("quality", on, data=data)
         except FootprintError as error:
             return pictures.blank(str(error))
 
     if pictures.known(pictures.MODELS):
-        app.callback(Output("models-graph", "figure"), Input("dark", "data"))(lambda dark: quality(bool(dark)))
+        app.callback(*pictures.outputs("models-graph"), Input("screen", "data"))(
+            lambda told: quality(pictures.screen(told))
+        )

@@ -69,7 +69,7 @@
     text(side + "-problem", one.error ? one.error : "");
     text(side + "-said", one.error ? "" : one.said);
     text(side + "-brief", one.brief);
-    byId(side + "-answer").classList.toggle("stale", Boolean(one.error));
+    for (const part of ["-answer", "-more"]) { byId(side + part).classList.toggle("stale", Boolean(one.error)); }
     for (const field of document.querySelectorAll('.field[data-side="' + side + '"]')) {
       const how = field.dataset.how;
       field.hidden = Boolean(how) && how !== one.how;
@@ -206,14 +206,16 @@
 
   document.addEventListener("submit", (event) => { if (!event.target.method || event.target.method === "get") { event.preventDefault(); } });
 
-  // which colours the pictures have
+  // what pictures are drawn on
 
   const dark = matchMedia("(prefers-color-scheme: dark)");
-  dark.addEventListener("change", () => set("dark", { data: dark.matches }));
+  const narrow = matchMedia("(max-width: 40rem)");
+  const screen = () => ({ dark: dark.matches, narrow: narrow.matches });
+  for (const one of [dark, narrow]) { one.addEventListener("change", () => set("screen", { data: screen() })); }
 
   window.dash_clientside = window.dash_clientside || {};
   window.dash_clientside.footprint = {
-    begin: () => [here(), dark.matches],
+    begin: () => [here(), screen()],
     told: told_both,
     listed: (one) => {
       if (one && !one.fresh) { write(query(one.pairs), touched); }
