@@ -71,7 +71,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "numpy": ("derivation", "uncertainty", "throughput", "estimation.sweeping"),
     "pandas": ("report.frames", "estimation.sweeping"),
     "scipy": ("throughput.fitting",),
-    "plotly": ("report.charts",),
+    "plotly": ("report.charts", "report.page_pictures"),  # the page holds the library, once for all of its charts
     "rich": ("report", "cli"),
     "typer": ("cli",),
     "yaml": ("estimation.words", "integrations.model_card"),

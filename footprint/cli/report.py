@@ -151,7 +151,13 @@ def _page(found: Run | Footprint, data: Path | None) -> str:
     if isinstance(found, Run):
         pictures = page_pictures.of_run(found, _figures(page_pictures.OF_RUN, found))
         return run_page.document(found, pictures, sources)
-    return page.page(found, page_pictures.of_plan(found, _figures(page_pictures.OF_PLAN, found)), sources)
+    from footprint.estimation import many, parting
+
+    if found.plan is None:
+        return page.page(found, (), sources)
+    whole, answer = many.with_sensitivities(found), parting.answer(found)
+    figures = _figures(page_pictures.OF_PLAN, whole)
+    return page.page(whole, page_pictures.of_plan(whole, figures, answer), sources)
 
 
 def _figures(kinds: Sequence[Kind], found: Run | Footprint) -> dict[str, Any]:

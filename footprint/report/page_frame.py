@@ -22,7 +22,7 @@ FRAME = """<!doctype html>
 
 SCRIPT = r"""(function () {
   "use strict";
-  var PAPER = 680, LOWER = 0.8, NARROW = 640, COLOR = /"(#[0-9A-Fa-f]{6}|rgba\([0-9.,]+\))"/g;
+  var PAPER = 680, LOWER = 0.8, NARROW = 640, LONG = 34, COLOR = /"(#[0-9A-Fa-f]{6}|rgba\([0-9.,]+\))"/g;
   var dark = window.matchMedia("(prefers-color-scheme: dark)"), told = {}, closed = [], onPaper = false;
 
   function each(selector, act) { Array.prototype.forEach.call(document.querySelectorAll(selector), act); }
@@ -34,10 +34,24 @@ SCRIPT = r"""(function () {
     return text.replace(COLOR, function (all, color) { return '"' + (map[color] || color) + '"'; });
   }
 
+  function folded(text) {  // a long title in two lines
+    var middle = text.length / 2, places = [], at = -1;
+    while ((at = text.indexOf(" ", at + 1)) !== -1) { places.push(at); }
+    if (text.length < LONG || !places.length) { return text; }
+    places.sort(function (a, b) { return Math.abs(a - middle) - Math.abs(b - middle); });
+    return text.slice(0, places[0]) + "<br>" + text.slice(places[0] + 1);
+  }
+
+  function fit(axis) {
+    axis.automargin = true;
+    if (axis.title && axis.title.text) { axis.title.text = folded(axis.title.text); }
+  }
+
   function draw(name) {
     var place = document.getElementById(name), figure = JSON.parse(colored(told[name])), layout = figure.layout;
     var width = onPaper ? PAPER : place.clientWidth, height = Number(place.dataset.height) * (onPaper ? LOWER : 1);
     if (!width) { return; }
+    Object.keys(layout).forEach(function (key) { if (/^yaxis/.test(key)) { fit(layout[key]); } });
     layout.autosize = false;
     layout.width = width;
     layout.dragmode = false;

@@ -51,6 +51,7 @@ OF_RUN = (
     Kind("components", run_tables.parts, lambda run: bool(run.meters)),
     Kind("power", page_tables.devices, lambda run: bool(run.meters and run.journals)),
     Kind("cumulative", page_tables.hours, lambda run: bool(run.meters and run.journals)),
+    Kind("idle", page_tables.devices, lambda run: bool(run.stalled_it_energy_kwh)),
     Kind("planned", run_tables.against_plan, lambda run: run.planned is not None),
 )
 """Which charts stand on which page, in their order."""
