@@ -452,6 +452,34 @@ def test_a_budget_is_told_once_and_does_what_was_asked_for(
         assert "will not do" in spent[0]
 
 
+EARLIER = """
+import footprint.measurement.tracker.recorder as recorder
+recorder.COMPANIONS_S = 0.2
+told = []
+for start in range(3):
+    os.environ["FOOTPRINT_RUN_ID"] = "one" if {is_one} else f"run-{{start}}"
+    with footprint.track("t", interval_s=0.2, sensors=("nvml",), budget_kwh=3.4e-4, on_budget="stop") as run:
+        until_s = time.monotonic() + 1.2  # 480 J of 1,224 J
+        while time.monotonic() < until_s and not run.should_stop:
+            time.sleep(0.01)
+    told.append([run.budget_reached, time.monotonic() - until_s])
+    time.sleep(0.8)
+say(told)
+"""
+
+
+def test_a_budget_counts_what_earlier_starts_of_the_run_have_drawn(nursery: Nursery, hosts: Hosts) -> None:
+    host = hosts(gpus=1, wave=Constant(400.0), counter_period_ms=20)
+    apart, together = (nursery.start(host, EARLIER.format(is_one=is_one)) for is_one in (False, True))
+    assert (apart.wait(), together.wait()) == (0, 0), together.printed()
+    assert [reached for reached, _ in apart.told()[0]] == [False, False, False]
+    assert [reached for reached, _ in together.told()[0]] == [False, False, True]
+    run = read_run(only_run(together))
+    assert [segment.status for segment in run.segments] == ["finished", "finished", "stopped"]
+    (note,) = [note for note in run.notes if "is spent" in note]
+    assert "budget_kwh of 0.00034 is spent" in note
+
+
 # windows
 
 WINDOWS = """

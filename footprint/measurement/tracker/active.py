@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +73,8 @@ class ActiveRun:
         self.companions: Companions | None = None
         self.rank, self.world_count = 0, 1
         self.is_resumed = False
+        self.journal: Path | None = None
+        self.earlier_it_energy_kwh: float | None = None  # of earlier starts; None until somebody asks for it
 
     @property
     def name(self) -> str:
@@ -327,6 +330,11 @@ class ActiveRun:
         counted = since_start(self._progress, "training_flop") * self._seen_share()
         told = Progress(tokens=tokens, training_flop=counted or None)
         return training_flop(told, self.words.quantities)[0]
+
+    def priced(self, it_energy_kwh: float) -> tuple[float, float, float | None]:
+        """Facility kWh, operational location-based kg CO2e and dollars of so much IT energy."""
+        facility, carbon, dollars = self._per_kwh()
+        return it_energy_kwh * facility, it_energy_kwh * carbon, None if dollars is None else it_energy_kwh * dollars
 
     def _per_kwh(self) -> tuple[float, float, float | None]:
         """Read once: what a kWh of IT energy carries at this place."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from types import MappingProxyType
 
 from footprint.units import J_PER_KWH
 from footprint.values import Forecast, Range
@@ -68,9 +69,13 @@ def _paces(marks: Sequence[Mark], column: int) -> tuple[float, float, float]:
 
 
 def over_budget(
-    budgets: Mapping[str, float], spent: Mapping[str, float | None], expected: Forecast | None
-) -> str | None:
-    """The first budget that is spent, or that the forecast's mid goes beyond, in words; None where all hold."""
+    budgets: Mapping[str, float], spent: Mapping[str, float | None], expected: Forecast | None,
+    earlier: Mapping[str, float | None] = MappingProxyType({}),
+) -> str | None:  # fmt: skip
+    """The first budget that is spent, or that the forecast's mid goes beyond, in words; None where all hold.
+
+    What `earlier` starts have spent is in `spent`, and comes on top of what is expected of this one.
+    """
     if expected is not None and expected.done_share < LEAST_SHARE:
         expected = None
     ahead: dict[str, Range | None] = {
@@ -82,6 +87,8 @@ def over_budget(
         now, then = spent.get(name), ahead.get(name)
         if now is not None and now >= most:
             return f"{name} of {most:g} is spent ({now:.4g})"
+        if then is not None and (before := earlier.get(name)):
+            then = Range(then.low + before, then.mid + before, then.high + before)
         if then is not None and then.mid > most:
             return f"{name} of {most:g} will not do: {then.mid:.4g} are expected ({then.low:.4g} to {then.high:.4g})"
     return None

@@ -245,7 +245,7 @@ class Recorder:
         if self._folder is not None:
             self._writer = JournalWriter(self._folder / self.run_id, self._header)
             self._tell_of_disk()
-            follows = follows_another(self._writer.path, self.words.interval_s)
+            follows, self.run.journal = follows_another(self._writer.path, self.words.interval_s), self._writer.path
             self.run.is_resumed = follows or self._launch.restart_count > 0
         if self._writer is not None and (self._launch.world_count > 1 or self._launch.is_named_by_user):
             only = None if self._launch.rank == 0 else frozenset((0,))
@@ -343,7 +343,7 @@ class Recorder:
             return
         try:
             if self._writer is not None and self._folder is not None:
-                self._writer.path = move_journal(self._writer.path, self._folder / new_id)
+                self.run.journal = self._writer.path = move_journal(self._writer.path, self._folder / new_id)
                 if self.run.companions is not None:
                     self.run.companions = self.run.companions.beside(self._writer.path)
         except OSError as error:

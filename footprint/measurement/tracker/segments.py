@@ -9,8 +9,12 @@ import time
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from footprint.errors import JournalError
+from footprint.measurement import journal
 from footprint.measurement.journal import Header, Journal, Tick
 from footprint.measurement.metering import HostIntegral, Limits
 from footprint.measurement.tracker.assessing import total
@@ -18,7 +22,7 @@ from footprint.measurement.tracker.limits import boot_id
 from footprint.measurement.tracker.progress import joined, progress_of
 from footprint.values import Meter, MeterUsage, Range, Segment
 
-__all__ = ["SegmentSum", "added_up", "from_memory", "sorted_into_segments"]
+__all__ = ["SegmentSum", "added_up", "earlier_it_energy_kwh", "from_memory", "sorted_into_segments"]
 
 STILL_WRITING_RATIO = 30
 """A journal without a last word is still being written when its last line is at most so many intervals old."""
@@ -116,6 +120,23 @@ def added_up(journals: Sequence[Journal], limits: Limits) -> SegmentSum:
     found.windows = _shared_out(journals, inside, host)
     found.notes += [f"{j.path.name}: {j.torn_count} torn lines were passed over" for j in journals if j.torn_count]
     return found
+
+
+def earlier_it_energy_kwh(own: Path, limits: Limits) -> float:
+    """What the starts of a run that ended before this one began have drawn, by the journals beside its own."""
+    journals: list[Journal] = []
+    for path in journal.files_of(own.parent):
+        with suppress(JournalError):
+            journals.append(journal.read(path))
+    begun_utc_s = next(j.header.started_utc_s for j in journals if j.path == own)
+    journals.sort(key=lambda j: (j.header.started_utc_s, j.header.rank, j.header.pid))
+    drawn_kwh = 0.0
+    for group in sorted_into_segments(journals):
+        if all(j.path != own and j.header.started_utc_s < begun_utc_s for j in group):
+            segment = added_up(group, limits)
+            is_earlier = segment.ended_s + segment.utc_offset_s <= begun_utc_s
+            drawn_kwh += segment.metered_kwh.mid if is_earlier else 0.0
+    return drawn_kwh
 
 
 def from_memory(
