@@ -279,6 +279,18 @@ def test_a_jump_that_the_device_cannot_draw_is_not_believed() -> None:
     assert found.resets_count == 1
 
 
+def test_an_update_that_was_seen_late_makes_no_reset_of_the_leaps_between_quick_readings() -> None:
+    """A busy host sees the first update just before the second one: the counter seems to move ten times as often."""
+    counter = Counter(Constant(MOST_W), 0.1)
+    found = integral(counting(), [counter.read(0.05)], interval_s=0.05)
+    found.push_edge(counter.read(0.19, stale_s=0.13))
+    found.push_edge(counter.read(0.201, stale_s=0.011))
+    for number in range(5, 100):
+        found.push(counter.read(number * 0.05 + 0.01))
+    assert (found.resets_count, found.gaps) == (0, [])
+    assert found.joules(0.05, 4.96).mid == pytest.approx(MOST_W * 4.91, abs=MOST_W * 0.1)
+
+
 def test_one_absurd_count_costs_two_intervals_of_coverage_and_no_energy() -> None:
     counts = [1e6, 1e6 + 300, 7e12, 1e6 + 900, 1e6 + 1200]
     found = integral(counting(), [joules(second, count, 300.0) for second, count in enumerate(counts)])

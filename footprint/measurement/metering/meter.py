@@ -116,7 +116,7 @@ class MeterIntegral:
         assert last.energy_j is not None
         assert sample.energy_j is not None
         moved_j, wraps_at_j = sample.energy_j - last.energy_j, self.meter.wraps_at_j or math.inf
-        most_j = self._most_w() * self.limits.overshoot_ratio * (elapsed_s + self._period_s())
+        most_j = self._most_w() * self.limits.overshoot_ratio * (elapsed_s + self._longest_period_s())
         if moved_j < 0 and math.isfinite(wraps_at_j) and moved_j + wraps_at_j <= most_j:
             moved_j += wraps_at_j
         power_j = self._trapezoid_j(last, sample, elapsed_s)
@@ -156,7 +156,7 @@ class MeterIntegral:
         """An interval that the counter does not tell: integrated power, at least what it counted since it restarted."""
         elapsed_s = ended_s - started_s
         is_first = self._bridged_until_s != started_s  # then a counter behind by a period may have to make it up
-        most_j = max(self._most_w() * (elapsed_s + (self._period_s() if is_first else 0.0)), least_j)
+        most_j = max(self._most_w() * (elapsed_s + (self._longest_period_s() if is_first else 0.0)), least_j)
         most_j = most_j if math.isfinite(most_j) else max(least_j, drawn_j)
         middle_j = min(max(drawn_j, least_j), most_j)
         self._sum.add(least_j, middle_j, most_j)
