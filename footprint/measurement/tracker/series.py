@@ -6,7 +6,7 @@ import json
 import math
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from footprint.measurement.tracker.forecasting import Mark, forecast
 from footprint.measurement.tracker.progress import progress_of
 from footprint.report.live import done_share
 from footprint.units import J_PER_KWH
-from footprint.values import Forecast, Meter, MeterSeries, Progress, Run, RunSeries, WindowSeries
+from footprint.values import Forecast, Meter, MeterSeries, Progress, Range, Run, RunSeries, WindowSeries
 from footprint.version import __version__
 
 __all__ = ["forecast_of", "read_series"]
@@ -208,7 +208,24 @@ def forecast_of(run: Run, series: RunSeries) -> Forecast | None:
         impact.operational_location_kgco2e.mid / drawn_kwh,
         dollars.mid / drawn_kwh if dollars is not None else None,
     )
-    return forecast(marks, run.started_utc_s, run.ended_utc_s, run.ended_utc_s, per_kwh)
+    found = forecast(marks, run.started_utc_s, run.ended_utc_s, run.ended_utc_s, per_kwh)
+    return replace(
+        found,
+        facility_energy_kwh=_as_sure(impact.facility_energy_kwh, found.facility_energy_kwh),
+        operational_location_kgco2e=_as_sure(impact.operational_location_kgco2e, found.operational_location_kgco2e),
+        electricity_usd=None
+        if dollars is None or found.electricity_usd is None
+        else _as_sure(dollars, found.electricity_usd),
+    )
+
+
+def _as_sure(so_far: Range, end: Range) -> Range:
+    """A forecast is no surer than what was measured so far: its ends go as far from the mid at least."""
+    if not so_far.mid:
+        return end
+    return Range(
+        min(end.low, end.mid * so_far.low / so_far.mid), end.mid, max(end.high, end.mid * so_far.high / so_far.mid)
+    )
 
 
 def _joules(series: RunSeries) -> list[float]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from footprint.report.charts.style import (
+    Look,
     above,
     bars,
     finish,
@@ -87,24 +89,19 @@ def quality(footprints: Sequence[Footprint], scores: Scores) -> go.Figure:
     carbon = [one.total_location_kgco2e for one in footprints]
     divisor, unit = unit_for("total_location_kgco2e", carbon)
     names = _names(footprints)
-    groups = [(OPEN, "from stated facts", False), (CLOSED, THIRD_PARTY, True)]
-    shown: set[bool] = set()
     for row, benchmark in enumerate(BENCHMARKS, 1):
-        found = [_score(scores.get(one.name, ()), benchmark) for one in footprints]
-        for one, label, is_closed in groups:
-            own = [i for i, f in enumerate(footprints) if is_third_party(f) == is_closed and found[i] is not None]
-            if not own:
+        for place, footprint in enumerate(footprints):
+            score = _score(scores.get(footprint.name, ()), benchmark)
+            if score is None:
                 continue
-            ranges = [carbon[i] for i in own]
+            one, is_closed = look(place), is_third_party(footprint)
             figure.add_scatter(
-                x=mids(ranges, divisor), y=[_percent(found[i]) for i in own], error_x=bars(ranges, divisor),
-                mode="markers+text", marker=marker(one, 11), name=label, legendgroup=label,
-                text=[names[i] for i in own], textposition="top center", textfont={"size": 12},
-                showlegend=is_closed not in shown, cliponaxis=False,
-                hovertext=[_quality_hover(footprints[i], names[i], found[i]) for i in own], hoverinfo="text",
-                row=row, col=1,
+                x=mids([carbon[place]], divisor), y=[_percent(score)], error_x=bars([carbon[place]], divisor),
+                mode="markers", marker=marker(one, 13) | _closed(one, is_closed), legendgroup=names[place],
+                name=f"{names[place]} · {THIRD_PARTY}" if is_closed else names[place], legendrank=1000 + place,
+                showlegend=benchmark == _first(scores.get(footprint.name, ())), cliponaxis=False,
+                hovertext=_quality_hover(footprint, names[place], score), hoverinfo="text", row=row, col=1,
             )  # fmt: skip
-            shown.add(is_closed)
         figure.update_xaxes(log_ticks([over(v, divisor) for v in carbon], 6), row=row, col=1)
         figure.update_yaxes(title={"text": f"{benchmark} (%)"}, row=row, col=1)
     figure.update_xaxes(title={"text": f"CO2e total ({unit})"}, row=len(BENCHMARKS), col=1)
@@ -112,6 +109,7 @@ def quality(footprints: Sequence[Footprint], scores: Scores) -> go.Figure:
     above(figure)
     assumed = (
         INTERVALS,
+        "Hollow: closed models, third-party estimates",
         "Scores as published, each in its own setting (hover): settings differ, so compare with care",
         "CO2e: location-based, operational and embodied, axis in powers",
         _unscored(names, footprints, scores),
@@ -164,8 +162,18 @@ def _score(scores: Sequence[Score], benchmark: str) -> Score | None:
     return next((s for s in scores if s.benchmark.casefold() == benchmark.casefold()), None)
 
 
-def _percent(score: Score | None) -> float | None:
-    return None if score is None else round(score.score_share * PERCENT_PER_SHARE, 3)
+def _first(scores: Sequence[Score]) -> str | None:
+    """The first benchmark that a model has a score on."""
+    return next((name for name in BENCHMARKS if _score(scores, name) is not None), None)
+
+
+def _closed(one: Look, is_closed: bool) -> dict[str, Any]:
+    """A hollow marker for a model whose maker published nothing of its training."""
+    return {"symbol": f"{one.symbol}-open", "line": {"width": 2.5, "color": one.color}} if is_closed else {}
+
+
+def _percent(score: Score) -> float:
+    return round(score.score_share * PERCENT_PER_SHARE, 3)
 
 
 def _unscored(names: Sequence[str], footprints: Sequence[Footprint], scores: Scores) -> str:
@@ -183,8 +191,7 @@ def _hover(footprint: Footprint, name: str) -> str:
     return hover(f"<b>{name}</b>", mark, *told, f"duration {show_days(footprint.usage.wall_clock_h)}")
 
 
-def _quality_hover(footprint: Footprint, name: str, score: Score | None) -> str:
-    assert score is not None
+def _quality_hover(footprint: Footprint, name: str, score: Score) -> str:
     return hover(
         f"<b>{name}</b>",
         THIRD_PARTY if is_third_party(footprint) else "",

@@ -129,7 +129,7 @@ def history(result: History) -> go.Figure:
             x=months, y=values, name=named(project) or "no project", marker=hatched(look(place)),
             text=[
                 hover(
-                    f"<b>{named(project) or 'no project'}</b>, {month}: {own[month].run_count} runs",
+                    f"<b>{named(project) or 'no project'}</b>, {month}: {_counted(own[month].run_count, 'run')}",
                     f"CO2e {show_range('total_location_kgco2e', own[month].total_location_kgco2e)}",
                     f"facility energy {show_range('facility_energy_kwh', own[month].facility_energy_kwh)}",
                     f"electricity {show_range('electricity_usd', own[month].electricity_usd)}",
@@ -147,13 +147,12 @@ def history(result: History) -> go.Figure:
     figure.update_layout(barmode="stack", bargap=0.3)
     above(figure)
     whole = added(by_month)
-    most = f"; {named(projects[0]) or 'no project'} emitted {weight[projects[0]] / whole.mid:.0%}" if whole.mid else ""
-    finding = (
-        f"{result.run_count} runs over {len(months)} month{'s' if len(months) != 1 else ''}: "
-        f"{show_range('total_location_kgco2e', whole)}{most}"
-        if months
-        else "No run is known"
-    )
+    finding = "No run is known"
+    if months:
+        counts = f"{_counted(result.run_count, 'run')} over {_counted(len(months), 'month')}"
+        finding = f"{counts}: {show_range('total_location_kgco2e', whole)}"
+    if whole.mid and len(projects) > 1:
+        finding += f"; {named(projects[0]) or 'no project'} emitted {weight[projects[0]] / whole.mid:.0%}"
     assumed = (
         "Bars: 5th to 95th percentile, added up as if all erred the same way",
         "Failed and interrupted runs count; a run over two months counts in each by its share",
@@ -186,3 +185,7 @@ def _of(run: Run, field: str, is_plan: bool) -> Range | None:
 
 def _shown(field: str, value: Range | None) -> str:
     return show_days(value) if field == "wall_clock_h" else show_range(field, value, bounds=False)
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count:,} {word}" + ("" if count == 1 else "s")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import math
 import re
@@ -23,7 +24,7 @@ FONT = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
 FOOTNOTE_CHARACTERS, FINDING_CHARACTERS, DETAIL_CHARACTERS = 165, 105, 150
 FOOTNOTE_LINE_PX, FOOTNOTE_TOP_PX = 18, 64
 TITLE_PX, TITLE_LINE_PX, DETAIL_LINE_PX = 64, 26, 22
-LEGEND_PX = 34
+LEGEND_PX, LEFT_PX, LABEL_PX = 34, 80, 8
 MOST_NAME_CHARACTERS = 60
 MOST_TICKS = 9
 _FINE = (1, 2, 5)
@@ -210,6 +211,7 @@ def finish(
     top = TITLE_PX + TITLE_LINE_PX * above.count("<br>")
     top += DETAIL_LINE_PX * (details.count("<br>") + 1) + 22 if detail else 0
     is_above = figure.layout.legend.orientation == "h"
+    left = _left(figure)
     figure.update_layout(
         template=template(),
         meta={"finding": finding, "detail": detail, "assumed": below},
@@ -225,7 +227,7 @@ def finish(
             "pad": {"l": 12, "t": 16},
         },
         margin={
-            "l": 80,
+            "l": left,
             "r": 20,
             "t": top + (LEGEND_PX if is_above else 0),
             "b": FOOTNOTE_TOP_PX + 16 + FOOTNOTE_LINE_PX * len(lines),
@@ -233,9 +235,17 @@ def finish(
     )
     figure.add_annotation(
         text="<br>".join(lines), showarrow=False, align="left", font={"size": 13, "color": GREY}, name="footnote",
-        xref="paper", x=0, xanchor="left", xshift=-70, yref="paper", y=0, yanchor="top", yshift=-FOOTNOTE_TOP_PX,
+        xref="paper", x=0, xanchor="left", xshift=12 - left, yref="paper", y=0, yanchor="top", yshift=-FOOTNOTE_TOP_PX,
     )  # fmt: skip
     return figure
+
+
+def _left(figure: go.Figure) -> int:
+    """Room for the labels of rows, so that what stands below the picture begins at its edge."""
+    is_labelled = any(axis.automargin for axis in figure.select_yaxes())
+    rows = [str(row) for trace in figure.data if is_labelled and trace.y is not None for row in trace.y]
+    longest = max((len(part) for row in rows for part in html.unescape(row).split("<br>")), default=0)
+    return max(LEFT_PX, 3 * LEFT_PX // 8 + LABEL_PX * longest)
 
 
 def above(figure: go.Figure, **more: Any) -> None:
