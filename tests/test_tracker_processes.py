@@ -444,8 +444,9 @@ say([left_before, left_after, {{k: (before[k], after[k]) for k in before if befo
 """
 
 
-def test_a_process_is_left_as_it_was(nursery: Nursery, wavy: Emulator) -> None:
-    child = nursery.start(wavy, QUIET)
+@pytest.mark.parametrize("story", [QUIET, QUIET.replace(', sensors=("nvml",)', "")], ids=["nvml", "all sensors"])
+def test_a_process_is_left_as_it_was(story: str, nursery: Nursery, wavy: Emulator) -> None:
+    child = nursery.start(wavy, story)
     assert child.wait() == 0
     verdict, *told = child.told()
     assert verdict == [True, True, True, 3], told

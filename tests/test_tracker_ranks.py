@@ -100,6 +100,32 @@ def launched(nursery: Nursery, host: Emulator) -> Mapping[str, list[Child]]:
     return children
 
 
+def test_the_hosts_parts_are_counted_once_too(nursery: Nursery, host: Emulator) -> None:
+    shared, until = nursery.folder / "whole-host", nursery.folder / "until-whole-host"
+    story = TRAIN.replace(', sensors=("nvml",)', "")
+    children = [
+        nursery.start(
+            host, story, UNTIL=until, FOOTPRINT_FOLDER=shared / "runs", FOOTPRINT_CLAIMS=shared / "claims",
+            **torchrun(rank, WORLD_SIZE="4", LOCAL_WORLD_SIZE="4"),
+        )
+        for rank in range(4)
+    ]  # fmt: skip
+    for child in children:
+        child.wait_for()
+    time.sleep(0.8)
+    until.touch()
+    assert [child.wait() for child in children] == [0] * 4
+    (folder,) = journal.run_folders(shared / "runs")
+    meters = [m.id for file in journal.files_of(folder) for m in journal.read(file).header.meters]
+    assert len(meters) == len(set(meters)) > RANKS
+    run = read_run(folder)
+    components = [m.meter.component for m in run.meters]
+    assert {name: components.count(name) for name in ("accelerator", "ram", "node")} == {
+        "accelerator": RANKS, "ram": 1, "node": 1,
+    }  # fmt: skip
+    assert joules(run) == truth(host, journal.files_of(folder))
+
+
 def folder_of(name: str, launched: Mapping[str, list[Child]]) -> Path:
     return launched[name][0].nursery.folder / name.replace(" ", "-") / "runs"
 
