@@ -150,6 +150,23 @@ def test_a_long_call_is_late_once_and_not_followed_by_a_burst() -> None:
     assert all(gap > 0.9 for gap in gaps[:-1])
 
 
+def test_a_host_that_lets_the_thread_sleep_too_long_is_late_once_too() -> None:
+    pace = FakePace(interval_s=1.0, stop_at_s=20.5)
+    plain = pace.wait
+
+    def wait(seconds: float) -> bool:
+        if 105.0 <= pace.now_s < 106.0:
+            pace.now_s += 3.7  # nobody ran
+        return plain(seconds)
+
+    pace.wait = wait  # type: ignore[method-assign]
+    sensor = FakeSensor(pace, updates_s=None)
+    sampled(pace, sensor)
+    gaps = [later - sooner for sooner, later in pairwise(sensor.read_at_s)]
+    assert max(gaps) == pytest.approx(4.7, abs=1e-6)
+    assert all(gap > 0.9 for gap in gaps[:-1])
+
+
 def test_a_sensor_slower_than_the_interval_is_read_as_fast_as_it_can() -> None:
     pace = FakePace(interval_s=0.1, stop_at_s=10.0)
     sensor = FakeSensor(pace, updates_s=None, cost_s=0.7)

@@ -181,6 +181,8 @@ class Sampler:
             due_s = max(due_s + beat_s, clock())  # late once is late once, not a burst of readings
             if self.pace.wait(due_s - clock()):
                 return
+            if clock() > due_s + beat_s:
+                due_s = clock()
             if clock() + beat_s / 2 >= all_due_s:
                 all_due_s = max(all_due_s + self.pace.interval_s, clock())
                 self._read(sensors)
