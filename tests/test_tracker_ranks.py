@@ -474,7 +474,7 @@ def test_starts_of_one_run_are_segments_that_add_up_without_the_pause(
     inside_s = sum(segment.ended_utc_s - segment.started_utc_s for segment in run.segments)
     assert run.usage.wall_clock_h is not None
     assert run.usage.wall_clock_h.mid * 3600 == pytest.approx(inside_s, abs=0.01)
-    assert run.segments[1].started_utc_s - run.segments[0].ended_utc_s > 0.9
+    assert run.segments[1].started_utc_s - run.segments[0].ended_utc_s > 0.5
     assert run.status == "finished"
 
 
