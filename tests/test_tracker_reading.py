@@ -66,17 +66,18 @@ def written(
     words: Mapping[str, Any] | None = None,
     from_s: float = 0.0,
     age_s: float = LONG_AGO_S,
+    host: str = "node1",
     **changes: Any,
 ) -> Path:
     """A journal as text."""
     header = {
-        "journal": 1, "run": "run-1", "name": "sft", "project": "llm", "tags": ["night"], "host": "node1",
-        "boot": "boot-1", "pid": 100, "restart_count": 0, "rank": 0, "started_utc_s": UTC_S + from_s,
+        "journal": 1, "run": "run-1", "name": "sft", "project": "llm", "tags": ["night"], "host": host,
+        "boot": f"start of {host}", "pid": 100, "restart_count": 0, "rank": 0, "started_utc_s": UTC_S + from_s,
         "started_s": MONOTONIC_S + from_s, "interval_s": 1.0, "meters": [records.to_plain(meter) for meter in meters],
         "words": {"country": "FR", **(words or {})}, "planned": None, "version": "0.1.0",
     } | changes  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{header['host']}-{header['restart_count']}-{header['pid']}.jsonl"
+    path = folder / f"{host}-{header['restart_count']}-{header['pid']}.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in (header, *lines)), encoding="utf-8")
     os.utime(path, (time.time() - age_s,) * 2)
     return path
@@ -218,6 +219,15 @@ def test_a_run_is_what_was_drawn_from_the_moment_its_training_began(tmp_path: Pa
     lines = drawing(10, [300.0], end="finished")
     lines[1]["from"] = MONOTONIC_S + 0.5
     assert it_kwh(read_run(written(tmp_path / "run", lines))) == pytest.approx(kwh(300, 9.5), rel=1e-9)
+
+
+def test_containers_of_different_names_that_see_one_device_are_one_machine(tmp_path: Path) -> None:
+    folder = tmp_path / "run-1"
+    for number, host in enumerate(("pod-a", "pod-b")):
+        written(folder, drawing(60, [300.0], end="finished"), host=host, boot="one machine", rank=number, pid=number)
+    run = read_run(folder)
+    assert it_kwh(run) == pytest.approx(kwh(300, 60), rel=1e-9)
+    assert len(run.segments) == 1
 
 
 def test_a_device_that_another_run_counts_is_told(tmp_path: Path) -> None:
