@@ -9,6 +9,7 @@
     │   └── SensorLost                 it was there and answers no more
     ├── JournalError                   a file is no journal, or holds none that can be read
     ├── StoreError                     the ledger of runs cannot be opened, read or written
+    ├── QueryError                     a server of past metrics does not answer, or not with what was asked
     └── MissingExtra (ImportError)     an optional package is not installed
 
 A message names the field, the value and the bound, and ends with what to do.
@@ -26,6 +27,7 @@ __all__ = [
     "InputError",
     "JournalError",
     "MissingExtra",
+    "QueryError",
     "SensorError",
     "SensorLost",
     "SensorUnavailable",
@@ -92,6 +94,14 @@ class JournalError(FootprintError):
 
 class StoreError(FootprintError):
     """The ledger of runs cannot be opened, read or written."""
+
+
+class QueryError(FootprintError):
+    """A server of past metrics cannot be reached, refuses, or answers with something else."""
+
+    def __init__(self, server: str, told: str, fix: str = "", *, status: int | None = None, is_too_much: bool = False):
+        self.server, self.told, self.fix, self.status, self.is_too_much = server, told, fix, status, is_too_much
+        super().__init__(f"{server}: {told}" + (f"; {fix}" if fix else ""))
 
 
 class MissingExtra(FootprintError, ImportError):

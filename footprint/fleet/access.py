@@ -1,0 +1,121 @@
+"""How a server of past metrics is reached: its address, and who asks; secrets are sent and never shown.
+
+They come from the environment or from files, never from a command line, which everybody on a host can read.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from footprint.errors import InputError
+
+__all__ = ["ADDRESS", "Access", "access"]
+
+_PREFIX = "FOOTPRINT_PROMETHEUS"
+ADDRESS = f"{_PREFIX}_URL"
+TOKEN, USER, PASSWORD = f"{_PREFIX}_TOKEN", f"{_PREFIX}_USER", f"{_PREFIX}_PASSWORD"
+ORG = f"{_PREFIX}_ORG"
+"""Tenants of Mimir, Cortex and Thanos."""
+HEADERS = f"{_PREFIX}_HEADERS"
+"""A file of further headers, one `Name: value` a line."""
+
+_TENANT_HEADERS = ("X-Scope-OrgID", "THANOS-TENANT")
+_HEADER = re.compile(r"^([A-Za-z0-9!#$%&'*+.^_`|~-]+):[ \t]*(\S.*)$")
+_MOST_SECRET_BYTES = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """An address, safe to show, and the headers of a request, which are not."""
+
+    address: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+def access(url: str | None, environment: Mapping[str, str]) -> Access:
+    """The server that was named, or the environment's; with the environment's credentials.
+
+    Each of `FOOTPRINT_PROMETHEUS_TOKEN`, `_USER`, `_PASSWORD` and `_ORG` may end in `_FILE` instead and name a file.
+
+    Raises
+    ------
+    InputError
+        When there is no address, it is none, or a file cannot be read. No message holds a secret.
+    """
+    told = url or environment.get(ADDRESS)
+    if not told:
+        fix = f"name the server: --prometheus http://host:9090, or {ADDRESS}"
+        raise InputError("prometheus", None, "is missing", fix)
+    address, user, password = _address(told.strip())
+    headers: dict[str, str] = {}
+    tenant = _secret(ORG, environment)
+    if tenant:
+        headers |= dict.fromkeys(_TENANT_HEADERS, tenant)
+    user, password = _secret(USER, environment) or user, _secret(PASSWORD, environment) or password
+    token = _secret(TOKEN, environment)
+    if token and user:
+        raise InputError(TOKEN, None, f"and {USER} are both set", "set one of them")
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    elif user:
+        pair = f"{user}:{password or ''}".encode()
+        headers["Authorization"] = "Basic " + base64.b64encode(pair).decode("ascii")
+    return Access(address, headers | _further(environment))
+
+
+def _address(told: str) -> tuple[str, str, str]:
+    """The address without credentials, query and fragment; user and password that stood in it."""
+    fix = "write http://host:9090 or https://host/prometheus"
+    try:
+        parts = urlsplit(told)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise InputError("prometheus", None, "is no address", fix) from None  # which may hold a password
+    if parts.scheme not in ("http", "https") or not host or not told.isprintable() or " " in told:
+        raise InputError("prometheus", None, "is no address of a server", fix)
+    place = f"[{host}]" if ":" in host else host
+    netloc = place if port is None else f"{place}:{port}"
+    path = parts.path.rstrip("/").removesuffix("/api/v1")
+    address = urlunsplit((parts.scheme, netloc, path, "", ""))
+    return address, unquote(parts.username or ""), unquote(parts.password or "")
+
+
+def _secret(name: str, environment: Mapping[str, str]) -> str:
+    """What a variable says, or the file that it names; one line."""
+    value = environment.get(name, "")
+    path = environment.get(f"{name}_FILE")
+    if not value and path:
+        value = _read(f"{name}_FILE", path)
+    value = value.strip()
+    if not (value.isprintable() and value.isascii()):
+        raise InputError(name, None, "must be one line of plain characters", "check its line ends and spaces")
+    return value
+
+
+def _further(environment: Mapping[str, str]) -> dict[str, str]:
+    path = environment.get(f"{HEADERS}_FILE")
+    found = {}
+    for number, line in enumerate(_read(f"{HEADERS}_FILE", path).splitlines() if path else (), start=1):
+        if not line.strip():
+            continue
+        match = _HEADER.match(line.strip())
+        if match is None or not line.strip().isprintable() or not line.isascii():
+            raise InputError(f"{HEADERS}_FILE", path, f"line {number} is no header", "write lines of Name: value")
+        found[match[1]] = match[2]
+    return found
+
+
+def _read(field: str, path: str) -> str:
+    try:
+        with Path(path).expanduser().open("rb") as file:
+            return file.read(_MOST_SECRET_BYTES).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(field, path, "is not text", "name the file that holds it") from error
+    except OSError as error:
+        fix = "name a file that you may read"
+        raise InputError(field, path, f"cannot be read ({error.strerror or error})", fix) from error

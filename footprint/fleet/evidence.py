@@ -1,0 +1,57 @@
+"""How well a past job's energy is known: A to D, printed with each result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from footprint.values import MeterUsage
+
+__all__ = ["GRADES", "Evidence", "evidence"]
+
+LEAST_COVERAGE = 0.95
+"""Of a counter or node meter, for the best grade."""
+
+GRADES = {
+    "A": "energy counters or a node meter, almost all of the time",
+    "B": "power gauges, or counters with gaps",
+    "C": "utilization and a model of power",
+    "D": "hours allocated times a share of the rating",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A grade, and what it rests on."""
+
+    grade: str
+    coverage_share: float
+
+    def __str__(self) -> str:
+        told = f"evidence {self.grade}: {GRADES[self.grade]}"
+        return f"{told}; coverage {self.coverage_share:.1%}" if self.grade in "AB" else told
+
+
+def evidence(meters: Iterable[MeterUsage]) -> Evidence:
+    """The worst that any of a job's accelerators has; coverage is their mean by time."""
+    own = [one for one in meters if one.meter.component == "accelerator" or one.meter.scope == "node"]
+    own = [one for one in own if one.meter.component == "accelerator"] or own
+    seconds = sum(one.duration_s for one in own)
+    covered = sum(one.coverage_share * one.duration_s for one in own)
+    coverage_share = covered / seconds if seconds else 0.0
+    return Evidence(_worst(own, coverage_share), coverage_share)
+
+
+def _worst(own: Sequence[MeterUsage], coverage_share: float) -> str:
+    grades = [_grade(one) for one in own]
+    if set(grades) == {"A"} and coverage_share < LEAST_COVERAGE:
+        return "B"
+    return max(grades, default="D")
+
+
+def _grade(one: MeterUsage) -> str:
+    if one.meter.origin == "default":
+        return "D"
+    if one.meter.origin == "modelled":
+        return "C"
+    return "A" if one.meter.has_counter or one.meter.scope == "node" else "B"

@@ -1,0 +1,249 @@
+"""A past job becomes a `Run`: its devices found, their readings added up, assessed as a tracked run is."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from footprint.catalog import Catalog
+from footprint.errors import InputError
+from footprint.fleet.devices import Device, Job, devices_of, job_labels
+from footprint.fleet.energy import DeviceEnergy
+from footprint.fleet.evidence import Evidence, evidence
+from footprint.fleet.extents import found_interval
+from footprint.fleet.gathering import PAD_S, Batch, Interval, batches, energies, open_batch, skew
+from footprint.fleet.modelled import allocated, by_use, hosts_rest
+from footprint.fleet.prometheus import Prometheus, in_order
+from footprint.fleet.work import Work, work_of
+from footprint.measurement.tracker.assessing import Measured, assess
+from footprint.measurement.tracker.limits import limits
+from footprint.units import J_PER_KWH, PERCENT_PER_SHARE, S_PER_H
+from footprint.values import MeterUsage, Progress, Run
+from footprint.version import __version__
+
+__all__ = ["Found", "job_run", "measured_job"]
+
+TAG = "prometheus"
+MOST_OFF_RATIO = 0.05
+"""Between counter and power, before it is told."""
+
+_MOST_SHORT_SHARE = 0.001
+_MOST_TOLD = 6
+Shown = Callable[[Sequence[Batch]], Iterable[Batch]]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the server tells of a job, before it is assessed."""
+
+    job: Job
+    interval: Interval  # on the scheduler's clock
+    meters: tuple[MeterUsage, ...]
+    hourly_it_energy_kwh: tuple[tuple[int, float], ...]
+    evidence: Evidence
+    work: Work | None
+    notes: tuple[str, ...]
+
+
+def job_run(
+    job: Job,
+    server: Prometheus | None,
+    catalog: Catalog,
+    words: Mapping[str, Any],
+    *,
+    model: str | None = None,
+    clock_skew_s: float | None = None,
+    shown: Shown = tuple,
+) -> Run:
+    """The footprint of a past job.
+
+    Parameters
+    ----------
+    job : from a scheduler, or as far as a user knows it
+    server : where its devices' metrics are; None: there are none
+    catalog : tables for limits, place and prices
+    words : of the place, as for a tracked run
+    model : the accelerators' name, where the metrics do not tell it or there are none
+    clock_skew_s : by which the server's clock is ahead of the scheduler's; found from labels where it is None
+    shown : is given what is to be fetched and hands it on, for a progress bar
+
+    Raises
+    ------
+    InputError
+        When the job has no devices that can be found, or no interval.
+    QueryError
+        When the server does not answer.
+    """
+    found = measured_job(job, server, catalog, model=model, clock_skew_s=clock_skew_s, shown=shown, words=words)
+    work = found.work
+    progress = Progress() if work is None else Progress(training_flop=work.flop.mid)
+    name = job.name or job.id or job.pod or job.namespace or "job"
+    duration_s = found.interval.duration_s
+    measured = Measured(name, found.meters, progress, duration_s, found.hourly_it_energy_kwh)
+    usage, footprint, measured = assess(measured, words, catalog)
+    if work is not None:
+        usage = work.ranged(usage)
+        footprint = replace(footprint, usage=usage)
+    return Run(
+        id=_run_id(job, found.interval),
+        name=name,
+        status=job.status,
+        started_utc_s=found.interval.started_s,
+        ended_utc_s=found.interval.ended_s,
+        usage=usage,
+        footprint=footprint,
+        project=job.project or job.account,
+        tags=tuple(tag for tag in (TAG, f"evidence-{found.evidence.grade}", job.user and f"user-{job.user}") if tag),
+        hosts=tuple(dict.fromkeys(one.host for one in found.meters)),
+        meters=measured.meters,
+        progress=progress,
+        mfu=next((line.mfu.mid for line in usage.lines if line.mfu is not None), None),
+        hourly_it_energy_kwh=found.hourly_it_energy_kwh,
+        notes=tuple(dict.fromkeys((str(found.evidence), *found.notes, *footprint.notes))),
+        catalog_digest=catalog.digest(),
+        version=__version__,
+    )
+
+
+def measured_job(
+    job: Job,
+    server: Prometheus | None,
+    catalog: Catalog,
+    *,
+    words: Mapping[str, Any],
+    model: str | None = None,
+    clock_skew_s: float | None = None,
+    shown: Shown = tuple,
+) -> Found:
+    """What is known of a job's energy; parameters and errors as in `job_run`."""
+    notes: list[str] = []
+    interval, edge_s = _interval(job, server, notes)
+    results: list[tuple[Device, DeviceEnergy]] = []
+    others: list[MeterUsage] = []
+    work: Work | None = None
+    if server is not None:
+        devices, how = devices_of(job, server, interval.started_s - PAD_S, interval.ended_s + PAD_S)
+        if model:
+            devices = tuple(replace(device, model=model) for device in devices)
+        opened = list(in_order(partial(open_batch, batch, interval, server) for batch in batches(devices, job.id)))
+        ahead_s = skew(opened, interval) if clock_skew_s is None else clock_skew_s
+        if ahead_s:
+            notes.append(
+                f"the metrics' clock is {abs(ahead_s):.3g} s {'ahead of' if ahead_s > 0 else 'behind'} the job's"
+            )
+        on_server = interval.moved(ahead_s)
+        if how:
+            notes.append(f"{len(devices)} devices found {how}")
+        for batch in shown(opened):
+            results += energies(batch, on_server, server, catalog, limits(catalog))
+            known = {device.uuid for device, _ in results}
+            rest = [device for device in batch.devices if device.uuid not in known]
+            if rest:
+                others += by_use(replace(batch, devices=rest), on_server, server, catalog)
+        work = work_of(opened, results, on_server, server, catalog, words)
+        notes += _told(results, interval, edge_s)
+        notes += server.warnings
+    meters = [one.usage for _, one in results] + others
+    if not meters:
+        meters += _without_metrics(job, model, interval, catalog, has_server=server is not None)
+    meters += hosts_rest(meters, interval, catalog)
+    return Found(job, interval, tuple(meters), _hourly(results), evidence(meters), work, tuple(dict.fromkeys(notes)))
+
+
+def _interval(job: Job, server: Prometheus | None, notes: list[str]) -> tuple[Interval, float]:
+    """The job's, or the one that its label tells, and by how much it can be off at each edge."""
+    started_s, ended_s = job.started_utc_s, job.ended_utc_s
+    edge_s = 0.0
+    if (started_s is None or ended_s is None) and server is not None and job_labels(job):
+        found, edge_s = found_interval(job, server, started_s, ended_s)
+        notes.append(f"began and ended within {edge_s:.3g} s of when its label did")
+        started_s, ended_s = found.started_s, found.ended_s
+    if started_s is None or ended_s is None:
+        raise InputError("job", job.id or None, "has no beginning or end", "give --from and --to")
+    if not ended_s > started_s:
+        raise InputError("to", ended_s, "must be after the beginning", "give --from and --to in order, with their zone")
+    return Interval(started_s, ended_s), edge_s
+
+
+def _without_metrics(
+    job: Job, model: str | None, interval: Interval, catalog: Catalog, *, has_server: bool
+) -> Iterator[MeterUsage]:
+    told = "has no devices in these metrics" if has_server else "has no metrics"
+    if model is None or not job.hosts:
+        fix = "check host, label and interval; or give --accelerator, --host and --gpus for hours times a share of TDP"
+        raise InputError("job", job.id or job.pod or ",".join(job.hosts) or None, told, fix)
+    known = catalog.accelerator(model)
+
+    def count_of(host: str) -> int:
+        places = job.devices_by_host.get(host)
+        return known.per_node or 1 if places is None else len(places)
+
+    yield from allocated(job.hosts, count_of, model, interval, catalog)
+
+
+def _hourly(results: Iterable[tuple[Device, DeviceEnergy]]) -> tuple[tuple[int, float], ...]:
+    summed: dict[int, float] = {}
+    for _, one in results:
+        for hour, joules in one.hourly_j.items():
+            summed[hour] = summed.get(hour, 0.0) + joules
+    return tuple((hour, joules / J_PER_KWH) for hour, joules in sorted(summed.items()))
+
+
+def _run_id(job: Job, interval: Interval) -> str:
+    """The same for the same job, so that a ledger holds it once."""
+    what = job.id or "-".join(word for word in (job.namespace, job.pod) if word) or "+".join(job.hosts)
+    name = "".join(c if c.isalnum() or c in "._-+" else "_" for c in what)[:100]
+    return f"job-{name}-{int(interval.started_s)}"
+
+
+# what to know of it
+
+
+def _told(results: Sequence[tuple[Device, DeviceEnergy]], interval: Interval, edge_s: float) -> Iterator[str]:
+    if not results:
+        return
+    found = [one for _, one in results]
+    resets = sum(one.usage.resets_count for one in found)
+    gap_s = max(one.largest_gap_s for one in found)
+    covered = statistics.fmean(one.usage.coverage_share for one in found)
+    yield f"coverage {covered:.1%}, largest gap between readings {gap_s:.3g} s, {resets} counter resets"
+    yield from _edges(found, interval, edge_s)
+    off = [
+        f"{device.host} {device.uuid} {ratio - 1:+.1%}"
+        for device, one in results
+        if (ratio := one.usage.counter_over_power_ratio) is not None and abs(ratio - 1) > MOST_OFF_RATIO
+    ]
+    if off:
+        yield f"counter and power differ by more than {MOST_OFF_RATIO:.0%}: {_listed(off)}"
+    shared = [f"{device.uuid} {one.usage.meter.share:.3g}" for device, one in results if one.usage.meter.share < 1]
+    if shared:
+        yield f"shared devices, by slices and evenly among jobs: {_listed(shared)}"
+    silent = [
+        f"{device.host} {device.uuid} {gap.reason} for {gap.ended_utc_s - gap.started_utc_s:.4g} s"
+        for device, one in results
+        for gap in one.usage.gaps
+    ]
+    if silent:
+        yield _listed(silent)
+    unseen = [one for one in found if any(g.reason == "did not answer yet" for g in one.usage.gaps)]
+    if len(unseen) == len(found) and interval.duration_s > S_PER_H:
+        yield "nothing is known of the job's beginning: is the server's retention shorter than its age?"
+
+
+def _edges(found: Sequence[DeviceEnergy], interval: Interval, edge_s: float) -> Iterator[str]:
+    """How far the two edges can be off, where that is more than a thousandth."""
+    joules = sum(one.usage.it_energy_kwh.mid for one in found) * J_PER_KWH
+    edge_j = sum(one.edge_j for one in found)
+    edge_j += 2 * edge_s * sum(one.usage.mean_w or 0.0 for one in found)
+    if joules and edge_j / joules > _MOST_SHORT_SHARE:
+        share = edge_j / joules * PERCENT_PER_SHARE
+        wh = edge_j / S_PER_H
+        yield f"edges lie between readings: {wh:.3g} Wh, {share:.2g} %, are by power on both sides, not by the counter"
+
+
+def _listed(told: Sequence[str]) -> str:
+    rest = len(told) - _MOST_TOLD
+    return "; ".join(told[:_MOST_TOLD]) + (f"; and {rest} more" if rest > 0 else "")

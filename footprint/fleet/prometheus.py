@@ -1,0 +1,256 @@
+"""A client of Prometheus' HTTP API, and of what speaks it: Thanos, Mimir, VictoriaMetrics.
+
+What a server refuses as too much is asked again in halves; what it cannot answer just now, a few times more.
+No message holds a header, and no redirect is followed: it would carry credentials to wherever it leads.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from http.client import HTTPException
+from typing import Any
+from urllib import error as web_error
+from urllib import request as web
+from urllib.parse import urlencode
+
+from footprint.errors import QueryError
+from footprint.fleet.access import Access
+from footprint.units import MILLISECONDS_PER_S
+from footprint.version import __version__
+
+__all__ = ["MOST_POINTS", "Prometheus", "Series", "in_order", "milliseconds"]
+
+MOST_POINTS = 10_000
+"""Of one series in one answer; servers refuse more than 11,000."""
+
+BLANK = 2.0**63
+"""DCGM's sentinels lie just below it and are no readings; as floats they are this."""
+
+_MOST_ANSWER_BYTES = 2**28
+_MOST_TOLD = 300
+_TRIES = 4
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 20.0
+_BUSY = (429, 502, 503, 504)
+_TOO_MUCH = (
+    "too many samples", "maximum resolution of 11,000", "exceeded sample limit", "max-samples", "too many points",
+    "maximum number of chunks", "maximum number of series", "limit: 11000", "exceeds limit", "err-mimir-max",
+    "timed out in expression evaluation", "too many unique", "-search.max",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One series of an answer: readings in order of time, without those that are none."""
+
+    labels: Mapping[str, str]
+    samples: Sequence[tuple[float, float]]  # seconds since 1970, value
+
+
+class _Stay(web.HTTPRedirectHandler):
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        return None
+
+
+class Prometheus:
+    """Asks one server; may be shared by threads.
+
+    Parameters
+    ----------
+    access : address and headers
+    timeout_s : seconds, for one answer
+    pause : waits some seconds before a try is repeated
+    """
+
+    def __init__(self, access: Access, *, timeout_s: float = 130.0, pause: Callable[[float], object] = time.sleep):
+        self.address = access.address
+        self._headers = access.headers
+        self._timeout_s, self._pause = timeout_s, pause
+        self._opener = web.build_opener(_Stay)
+        self._lock = threading.Lock()
+        self.requests_count = 0
+        self.samples_count = 0
+        self.warnings: dict[str, None] = {}
+
+    def __repr__(self) -> str:
+        return f"Prometheus({self.address!r})"
+
+    def instant(self, promql: str, at_s: float) -> list[Series]:
+        """An instant query: one value a series, or, of a range selector, its raw samples."""
+        return self._query("query", {"query": promql, "time": f"{at_s:.3f}"})
+
+    def raw(self, selector: str, started_s: float, ended_s: float) -> list[Series]:
+        """Every sample as it was scraped; windows that the server finds too long are halved."""
+        span_s = ended_s - started_s
+        try:
+            return self.instant(f"{selector}[{milliseconds(span_s)}]", ended_s)
+        except QueryError as error:
+            if not error.is_too_much or span_s <= 1:
+                raise
+        middle_s = started_s + span_s / 2
+        return joined((*self.raw(selector, started_s, middle_s), *self.raw(selector, middle_s, ended_s)))
+
+    def steps(self, promql: str, started_s: float, ended_s: float, step_s: float) -> list[Series]:
+        """A range query, in as many requests as its points need."""
+        most_s = step_s * (MOST_POINTS - 1)
+        found: list[Series] = []
+        begun_s = started_s
+        while begun_s <= ended_s:
+            until_s = min(begun_s + most_s, ended_s)
+            asked = {"query": promql, "start": f"{begun_s:.3f}", "end": f"{until_s:.3f}", "step": f"{step_s:.3f}"}
+            found += self._query("query_range", asked)
+            begun_s += step_s * MOST_POINTS
+        return joined(found)
+
+    def flags(self) -> dict[str, str]:
+        """The server's own settings; none where it does not tell them."""
+        try:
+            data = self._ask("status/flags", None)
+        except QueryError:
+            return {}
+        return {str(name): str(value) for name, value in data.items()} if isinstance(data, dict) else {}
+
+    def _query(self, name: str, asked: Mapping[str, str]) -> list[Series]:
+        # Thanos: no half answers, nothing downsampled, replicas joined; others pass over what they do not know
+        thanos = {"partial_response": "false", "max_source_resolution": "0s", "dedup": "true"}
+        data = self._ask(name, {**asked, **thanos})
+        try:
+            rows = data["result"]
+            found = [_series(row) for row in rows] if data["resultType"] in ("vector", "matrix") else None
+        except (KeyError, TypeError, ValueError, IndexError):
+            found = None
+        if found is None:
+            raise QueryError(self.address, "answers with something else than series", "give the address of Prometheus")
+        with self._lock:
+            self.samples_count += sum(len(one.samples) for one in found)
+        return found
+
+    def _ask(self, name: str, form: Mapping[str, str] | None) -> Any:
+        """Try it until the server answers; `form` is sent in a body, for selectors of many devices are long."""
+        pause_s = _FIRST_PAUSE_S
+        for left in reversed(range(_TRIES)):
+            try:
+                return self._once(name, form)
+            except QueryError as error:
+                is_passing = error.status in _BUSY and not error.is_too_much
+                if not is_passing or not left:
+                    raise
+            self._pause(pause_s)
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+        raise AssertionError
+
+    def _once(self, name: str, form: Mapping[str, str] | None) -> Any:
+        body = None if form is None else urlencode(form).encode("ascii")
+        headers = {"Accept": "application/json", "User-Agent": f"footprint/{__version__}", **self._headers}
+        request = web.Request(f"{self.address}/api/v1/{name}", data=body, headers=headers)
+        with self._lock:
+            self.requests_count += 1
+        try:
+            with self._opener.open(request, timeout=self._timeout_s) as answer:
+                text = answer.read(_MOST_ANSWER_BYTES + 1)
+        except web_error.HTTPError as error:
+            with error:
+                raise self._refused(error.code, error.read(_MOST_TOLD * _MOST_TOLD)) from None
+        except (OSError, HTTPException) as error:
+            reason = getattr(error, "reason", None) or error
+            told = "does not answer in time" if isinstance(reason, TimeoutError) else f"cannot be reached ({reason})"
+            raise QueryError(self.address, told, "check the address and that it runs") from None
+        if len(text) > _MOST_ANSWER_BYTES:
+            raise QueryError(self.address, "answers with too much", is_too_much=True)
+        return self._data(text)
+
+    def _data(self, text: bytes) -> Any:
+        try:
+            answer = json.loads(text)
+            status = answer["status"]
+        except (ValueError, TypeError, KeyError):
+            raise QueryError(
+                self.address, "does not speak Prometheus' HTTP API", "give the address below which /api/v1 is"
+            ) from None
+        for told in answer.get("warnings") or ():
+            with self._lock:
+                self.warnings[_line(str(told))] = None
+        if status != "success":
+            raise self._error(str(answer.get("error", "")), None)
+        return answer.get("data")
+
+    def _refused(self, code: int, text: bytes) -> QueryError:
+        if code in (401, 403):
+            told = f"refuses (HTTP {code})"
+            fix = "set FOOTPRINT_PROMETHEUS_TOKEN_FILE, or _USER and _PASSWORD_FILE; _ORG for a tenant"
+            return QueryError(self.address, told, fix, status=code)
+        if code in (301, 302, 303, 307, 308):
+            return QueryError(self.address, f"sends elsewhere (HTTP {code})", "give the address it leads to")
+        if code in (404, 405):
+            told = f"has no query API there (HTTP {code})"
+            return QueryError(self.address, told, "give the address below which /api/v1 is", status=code)
+        try:
+            problem = str(json.loads(text)["error"])
+        except (ValueError, TypeError, KeyError):
+            problem = text.decode("utf-8", "replace")
+        return self._error(problem, code)
+
+    def _error(self, problem: str, code: int | None) -> QueryError:
+        is_too_much = any(word in problem for word in _TOO_MUCH)
+        told = f"refuses the query{'' if code is None else f' (HTTP {code})'}: {_line(self._shown(problem))}"
+        return QueryError(self.address, told.rstrip(": "), status=code, is_too_much=is_too_much)
+
+    def _shown(self, text: str) -> str:
+        """Without a secret, should a server send it back."""
+        for value in self._headers.values():
+            for secret in {value, value.partition(" ")[2]} - {""}:
+                text = text.replace(secret, "***")
+        return text
+
+
+def _series(row: Mapping[str, Any]) -> Series:
+    pairs = row["values"] if "values" in row else [row["value"]]
+    samples = [(float(at), value) for at, text in pairs if _is_reading(value := float(text))]
+    return Series({str(name): str(value) for name, value in row["metric"].items()}, samples)
+
+
+def _is_reading(value: float) -> bool:
+    return math.isfinite(value) and abs(value) < BLANK
+
+
+def _line(text: str) -> str:
+    """Text of a server's in one line."""
+    printable = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(printable.split())[:_MOST_TOLD]
+
+
+def milliseconds(span_s: float) -> str:
+    """A duration as PromQL writes it."""
+    return f"{max(round(span_s * MILLISECONDS_PER_S), 1)}ms"
+
+
+def joined(parts: Iterable[Series]) -> list[Series]:
+    """Series whose labels are the same as one, in order of time, each reading once."""
+    found: dict[tuple[tuple[str, str], ...], list[Series]] = {}
+    for one in parts:
+        found.setdefault(tuple(sorted(one.labels.items())), []).append(one)
+    return [
+        own[0] if len(own) == 1 else Series(own[0].labels, sorted({s for one in own for s in one.samples}))
+        for own in found.values()
+    ]
+
+
+def in_order(calls: Iterable[Callable[[], Any]], workers_count: int = 4) -> Iterator[Any]:
+    """Results of calls in their order, a few of them under way at a time: what waits to be taken stays bounded."""
+    with ThreadPoolExecutor(workers_count) as pool:
+        waiting: list[Future[Any]] = []
+        try:
+            for call in calls:
+                waiting.append(pool.submit(call))
+                if len(waiting) > workers_count:
+                    yield waiting.pop(0).result()
+            while waiting:
+                yield waiting.pop(0).result()
+        finally:
+            for one in waiting:
+                one.cancel()

@@ -1,0 +1,178 @@
+"""Series of a device become its readings: scrapes of two servers told apart, instances and jobs' copies joined.
+
+Series of one scrape that are about one device show one counter: MIG instances, and copies by job, by their maximum.
+Of several scrapers the one with most readings is taken, and others where it has a gap: their clocks differ, and a
+counter that is read by two of them would seem to fall.
+"""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from footprint.fleet.devices import Device, Labels, slices
+from footprint.fleet.families import INSTANCE, JOB_LABELS, PROFILE, TARGET_LABELS
+from footprint.fleet.prometheus import Series
+
+__all__ = ["Reading", "Scraper", "by_device", "fullest", "interval_of", "readings_of"]
+
+Holder = tuple[tuple[str, str], ...]
+Scraper = tuple[str, ...]
+
+_GAP_RATIO = 2.5
+"""Intervals without a reading before another scraper's is taken; one may be missed, and none comes at its time."""
+
+
+class Reading(NamedTuple):
+    """What a device showed at a moment."""
+
+    at_s: float
+    energy_j: float | None
+    power_w: float | None
+    share: float | None = None  # of the device that was the job's; None: its series bore no mark of the job then
+    is_marked: bool = False
+
+
+@dataclass(slots=True)
+class _Moment:
+    """What one scraper saw of a device at once."""
+
+    energy: float | None = None
+    power: float | None = None
+    slices_count: dict[str, int] = field(default_factory=dict)  # by instance
+    others: dict[str, set[Holder]] = field(default_factory=dict)  # jobs that are not marked as ours, by instance
+    marked: set[str] = field(default_factory=set)  # instances whose series bear a mark of the job
+
+    def see(self, labels: Labels, forms: Sequence[Labels]) -> None:
+        instance = labels.get(INSTANCE, "")
+        self.slices_count[instance] = slices(labels.get(PROFILE, ""))
+        others = self.others.setdefault(instance, set())
+        for form in forms:
+            holder = tuple((name, labels.get(name, "")) for name in form)
+            if not all(value for _, value in holder):
+                continue
+            if holder == tuple(form.items()):
+                self.marked.add(instance)
+            else:
+                others.add(holder)
+
+    def share(self, device: Device) -> float | None:
+        """By slices of the instances there are, an instance's evenly among its jobs: parts add up to the whole."""
+        if device.marks and not self.marked:
+            return None
+        own = (self.marked if device.marks else set(device.instances)) or set(self.slices_count)
+        whole = sum(self.slices_count.values())
+        part = 0.0
+        for instance in own & set(self.slices_count):
+            holders_count = len(self.others[instance]) + (instance in self.marked)
+            part += self.slices_count[instance] / max(holders_count, 1)  # unmarked, ours is one of those there
+        return part / whole
+
+
+def readings_of(
+    device: Device, counters: Iterable[Series], powers: Iterable[Series], job_id: str = "", first: Scraper | None = None
+) -> list[Reading]:
+    """A device's readings in order of time, in joules and watts.
+
+    `job_id` is the job's own on schedulers' labels; the scraper `first` goes before fuller ones.
+    """
+    family = device.family
+    forms = device.marks or tuple({label: job_id} for label in JOB_LABELS)
+    by_scraper: dict[Scraper, dict[float, _Moment]] = {}
+    for series, is_counter in [(one, True) for one in counters] + [(one, False) for one in powers]:
+        moments = by_scraper.setdefault(scraper_of(series), {})
+        for at_s, value in series.samples:
+            if value < 0:
+                continue
+            moment = moments.get(at_s)
+            if moment is None:
+                moment = moments[at_s] = _Moment()
+            if is_counter:
+                moment.energy = value if moment.energy is None else max(moment.energy, value)
+            else:
+                moment.power = value if moment.power is None else max(moment.power, value)
+            moment.see(series.labels, forms)
+    ordered = sorted(by_scraper.items(), key=lambda pair: (pair[0] != first, -len(pair[1]), pair[0]))
+    lists = [
+        [
+            Reading(
+                at_s,
+                None if one.energy is None else one.energy / family.per_j,
+                None if one.power is None else one.power / family.per_w,
+                one.share(device),
+                bool(one.marked),
+            )
+            for at_s, one in sorted(moments.items())
+        ]
+        for _, moments in ordered
+    ]
+    return _filled(lists)
+
+
+def scraper_of(series: Series) -> Scraper:
+    """Who scraped it, and where."""
+    return tuple(series.labels.get(name, "") for name in TARGET_LABELS)
+
+
+def fullest(series: Iterable[Series]) -> Scraper | None:
+    """The scraper with most readings."""
+    counts: dict[Scraper, int] = {}
+    for one in series:
+        counts[scraper_of(one)] = counts.get(scraper_of(one), 0) + len(one.samples)
+    return min(counts, key=lambda scraper: (-counts[scraper], scraper), default=None)
+
+
+def _filled(lists: Sequence[Sequence[Reading]]) -> list[Reading]:
+    """The fullest scraper's readings; where they have a gap, the others'."""
+    if not lists:
+        return []
+    kept = list(lists[0])
+    for other in lists[1:]:
+        interval_s = interval_of(kept)
+        times = [one.at_s for one in kept]
+        added = [one for one in other if _is_in_gap(times, one.at_s, interval_s)]
+        if added:
+            kept = _rising(sorted((*kept, *added)), {one.at_s for one in added})
+    return kept
+
+
+def _is_in_gap(times: Sequence[float], at_s: float, interval_s: float) -> bool:
+    place = bisect.bisect(times, at_s)
+    before = times[place - 1] if place else float("-inf")
+    after = times[place] if place < len(times) else float("inf")
+    is_far = at_s - before > interval_s / 2 and after - at_s > interval_s / 2
+    return is_far and after - before > _GAP_RATIO * interval_s
+
+
+def _rising(readings: Sequence[Reading], added: set[float]) -> list[Reading]:
+    """Without another scraper's readings that fall a little behind: its clock differs. A reset falls far."""
+    kept: list[Reading] = []
+    for one in readings:
+        last_j = kept[-1].energy_j if kept else None
+        if last_j is not None and one.energy_j is not None and last_j / 2 < one.energy_j < last_j:
+            if one.at_s in added:
+                continue
+            while kept and kept[-1].at_s in added and (kept[-1].energy_j or 0.0) > one.energy_j:
+                kept.pop()
+        kept.append(one)
+    return kept
+
+
+def interval_of(readings: Sequence[Reading]) -> float:
+    """Usual seconds between two readings; 0 where there are not two."""
+    gaps = [after.at_s - before.at_s for before, after in itertools.pairwise(readings)]
+    return statistics.median(gaps) if gaps else 0.0
+
+
+def by_device(series: Iterable[Series], devices: Sequence[Device]) -> dict[str, list[Series]]:
+    """Series by the device that they are about."""
+    found: dict[str, list[Series]] = {device.uuid: [] for device in devices}
+    for one in series:
+        uuid = one.labels.get(devices[0].family.uuid, "") if devices else ""
+        if uuid in found:
+            found[uuid].append(one)
+    return found
