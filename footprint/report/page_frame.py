@@ -22,7 +22,7 @@ FRAME = """<!doctype html>
 
 SCRIPT = r"""(function () {
   "use strict";
-  var PAPER = 680, LOWER = 0.68, NARROW = 640, LONG = 34, COLOR = /"(#[0-9A-Fa-f]{6}|rgba\([0-9.,]+\))"/g;
+  var PAPER = 680, LOWER = 0.68, STACKED = 0.92, NARROW = 640, LONG = 34, COLOR = /"(#[0-9A-Fa-f]{6}|rgba\([0-9.,]+\))"/g;
   var dark = window.matchMedia("(prefers-color-scheme: dark)"), told = {}, closed = [], onPaper = false;
 
   function each(selector, act) { Array.prototype.forEach.call(document.querySelectorAll(selector), act); }
@@ -49,8 +49,9 @@ SCRIPT = r"""(function () {
 
   function draw(name) {
     var place = document.getElementById(name), figure = JSON.parse(colored(told[name])), layout = figure.layout;
-    var width = onPaper ? PAPER : place.clientWidth, height = Number(place.dataset.height) * (onPaper ? LOWER : 1);
+    var width = onPaper ? PAPER : place.clientWidth, height = Number(place.dataset.height);
     if (!width) { return; }
+    if (onPaper) { height *= layout.yaxis2 ? STACKED : LOWER; }
     Object.keys(layout).forEach(function (key) { if (/^yaxis/.test(key)) { fit(layout[key]); } });
     layout.autosize = false;
     layout.width = width;
