@@ -18,9 +18,11 @@ from tracked_children import Child, Nursery, accelerators, joules, only_run, tru
 
 from footprint.measurement import journal
 from footprint.measurement.claims import Claims, claims_folder
+from footprint.measurement.journal import Header, JournalWriter, Tick
 from footprint.measurement.tracker.reading import read_run
 from footprint.store import open_ledger
 from footprint.units import J_PER_KWH
+from footprint.values import Meter, Sample
 
 pytestmark = pytest.mark.slow
 
@@ -265,6 +267,22 @@ def test_containers_that_see_the_same_devices_and_not_one_another_count_them_onc
     assert len(accelerators(run)) == RANKS
     assert joules(run) == pytest.approx(truth(host, files).expected, rel=0.05)
     assert run.progress.tokens == 200
+
+
+def test_two_readers_of_a_device_whose_readings_are_not_in_order_count_it_once(tmp_path: Path) -> None:
+    """One of them is held up between a reading and the clock; the other one goes on for longer."""
+    meter = Meter("GPU-1", "accelerator", "NVIDIA H100", "nvml", "gpu", "measured", has_counter=True, max_w=700.0)
+    for rank, (late_s, last) in enumerate(((0.0, 10), (0.4, 20))):
+        header = Header("r", "t", f"pod-{rank}", "boot", 7, 0, rank, 1000.0, 0.0, 1.0, (meter,))
+        writer = JournalWriter(tmp_path, header)
+        for second in range(last + 1):
+            at_s = second + late_s
+            writer.write(Tick(at_s, (Sample("GPU-1", at_s, 1e6 + 300.0 * second, 300.0),)))
+        writer.write(Tick(last + late_s, end="finished"))
+    run = read_run(tmp_path)
+    (one,) = accelerators(run)
+    assert (one.resets_count, one.gaps) == (0, ())
+    assert joules(run) == pytest.approx(20 * 300.0, rel=0.01)
 
 
 # claims

@@ -20,7 +20,7 @@ from footprint.measurement.metering import HostIntegral, Limits
 from footprint.measurement.tracker.assessing import total
 from footprint.measurement.tracker.limits import boot_id
 from footprint.measurement.tracker.progress import joined, progress_of
-from footprint.values import Meter, MeterUsage, Range, Segment
+from footprint.values import Meter, MeterUsage, Range, Sample, Segment
 
 __all__ = ["SegmentSum", "added_up", "earlier_it_energy_kwh", "from_memory", "sorted_into_segments"]
 
@@ -82,7 +82,7 @@ def added_up(journals: Sequence[Journal], limits: Limits) -> SegmentSum:
     """Read every line of a segment's journals once, in the order of time."""
     interval_s = max(j.header.interval_s for j in journals)
     header = journals[0].header
-    counts = Counter(m.id for j in journals for m in j.header.meters)  # in several where runs are read together
+    readers = _Readers(journals)
     meters: dict[str, Meter] = {}
     for meter in (m for j in journals for m in j.header.meters):
         if meter.id not in meters or meters[meter.id].counted_in:  # counted here if any process of the run counts it
@@ -97,11 +97,11 @@ def added_up(journals: Sequence[Journal], limits: Limits) -> SegmentSum:
     progress: dict[int, dict[str, float]] = {}
     latest_s = {-1: started_s}
     for number, tick in _merged(journals):
-        host.push(tick.at_s, tick.samples, tick.is_edge)
+        host.push(tick.at_s, readers.chosen(number, tick), tick.is_edge)
         if not tick.is_edge:
             latest_s[number] = tick.at_s  # the end comes last, and before the reading that it asked for
         if tick.begun_s is not None or tick.end:
-            own = (m.id for m in journals[number].header.meters if counts[m.id] == 1)
+            own = (m.id for m in journals[number].header.meters if m.id not in readers.shared)
             host.bound(own, tick.begun_s, tick.at_s if tick.end else None)
         if tick.windows:
             inside.setdefault(number, []).append((before_s[number], tick))
@@ -120,6 +120,32 @@ def added_up(journals: Sequence[Journal], limits: Limits) -> SegmentSum:
     found.windows = _shared_out(journals, inside, host)
     found.notes += [f"{j.path.name}: {j.torn_count} torn lines were passed over" for j in journals if j.torn_count]
     return found
+
+
+class _Readers:
+    """Of a device that several journals hold, one is listened to at a time: two who read at once are not in order.
+
+    That is so where processes cannot see one another's claims, and where runs are read together.
+    """
+
+    def __init__(self, journals: Sequence[Journal]) -> None:
+        counts = Counter(m.id for j in journals for m in j.header.meters)
+        self.shared = {meter for meter, count in counts.items() if count > 1}
+        self._until_s = [_until(j) for j in journals] if self.shared else []
+        self._reader: dict[str, int] = {}
+
+    def chosen(self, number: int, tick: Tick) -> Sequence[Sample]:
+        """Those of a reading's samples that count."""
+        if not self.shared:
+            return tick.samples
+        at_s, shared = tick.at_s, self.shared
+        return [one for one in tick.samples if one.meter not in shared or self._reads(one.meter, number, at_s)]
+
+    def _reads(self, meter: str, number: int, at_s: float) -> bool:
+        reader = self._reader.setdefault(meter, number)
+        if self._until_s[reader] < at_s:
+            reader = self._reader[meter] = number
+        return reader == number
 
 
 def earlier_it_energy_kwh(own: Path, limits: Limits) -> float:
