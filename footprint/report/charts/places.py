@@ -72,7 +72,7 @@ def world(result: ByPlace) -> go.Figure:
     figure.update_layout(
         legend={
             "orientation": "h", "x": 0, "y": 0, "yanchor": "top", "traceorder": "normal",
-            "title": {"text": f"CO2e total ({unit})  "}, "itemclick": False, "itemdoubleclick": False,
+            "title": {"text": f"CO2e total ({unit})", "side": "top"}, "itemclick": False, "itemdoubleclick": False,
         },
         hovermode="closest",
     )  # fmt: skip
@@ -84,6 +84,7 @@ def world(result: ByPlace) -> go.Figure:
         *result.notes,
     )
     finish(figure, _finding(result), _detail(result), assumed, result.catalog_digest, result.version)
+    figure.update_annotations(selector={"name": "footnote"}, xshift=0)
     return figure.update_layout(margin={"l": 12, "r": 12})
 
 

@@ -93,7 +93,7 @@ def layout(result: LayoutSearch) -> go.Figure:
         colorscale="Cividis",
         xgap=2,
         ygap=2,
-        colorbar={"title": {"text": "steady MFU", "side": "right"}, "tickformat": ".2f"},
+        colorbar={"title": {"text": "steady<br>MFU", "side": "top"}, "tickformat": ".2f", "thickness": 14},
     )
     for y, row in enumerate(grid):
         for x, cell in enumerate(row):
@@ -114,7 +114,7 @@ def layout(result: LayoutSearch) -> go.Figure:
         f"Numbers: steady MFU over the dense {result.precision} peak, the best over context, expert, micro-batch, "
         "ZeRO stage and recomputation",
         f"90 % interval of the one found: x {ratios[0]:.2f} to {ratios[1]:.2f}",
-        f"Framed: the layout found ({in_words(result.found)})",
+        f"Framed: the layout found ({in_words(result.found)}); hatched: no layout is possible or fits in memory",
     )
     detail = f"{_where(result)}; {show('batch_tokens', result.batch_tokens)} tokens a step"
     return finish(figure, layout_finding(result), detail, assumed, result.catalog_digest, result.version)
@@ -223,7 +223,14 @@ def _blank(figure: go.Figure, x: int, y: int, reason: str) -> None:
         line={"width": 1, "color": "#FFFFFF"}, hoverinfo="skip", showlegend=False,
     )  # fmt: skip
     figure.add_annotation(
-        x=x, y=y, text=escaped(reason), showarrow=False, font={"size": 14, "color": INK}, bgcolor="#FFFFFF", borderpad=2
+        x=x,
+        y=y,
+        text=escaped(reason),
+        showarrow=False,
+        font={"size": 14, "color": INK},
+        bgcolor="#FFFFFF",
+        borderpad=2,
+        name="cell",
     )
 
 

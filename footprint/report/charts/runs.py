@@ -36,7 +36,7 @@ def backtest(result: Backtest) -> go.Figure:
     for kind in sorted(grouped, key=KINDS.index):
         _add_points(figure, kind, grouped[kind])
     log_ends = [math.log10(end) for end in ends]
-    axis = {"type": "log", "exponentformat": "SI", "dtick": 1, "range": log_ends}
+    axis = {"type": "log", "exponentformat": "SI", "separatethousands": False, "dtick": 1, "range": log_ends}
     figure.update_layout(
         xaxis=axis | {"title": {"text": "reported (accelerator-hours)"}},
         yaxis=axis | {"title": {"text": "estimated without them (accelerator-hours)"}},

@@ -24,7 +24,8 @@ FONT = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
 FOOTNOTE_CHARACTERS, FINDING_CHARACTERS, DETAIL_CHARACTERS = 165, 105, 150
 FOOTNOTE_LINE_PX, FOOTNOTE_TOP_PX = 18, 64
 TITLE_PX, TITLE_LINE_PX, DETAIL_LINE_PX = 64, 26, 22
-LEGEND_PX, LEFT_PX, LABEL_PX = 34, 80, 8
+LEGEND_PX, LEGEND_LINE_PX, LEFT_PX, LABEL_PX = 34, 20, 80, 8
+WIDTH_PX = 1100
 MOST_NAME_CHARACTERS = 60
 MOST_TICKS = 9
 _FINE = (1, 2, 5)
@@ -224,12 +225,12 @@ def finish(
             "yref": "container",
             "y": 1,
             "yanchor": "top",
-            "pad": {"l": 12, "t": 16},
+            "pad": {"l": 12, "t": 16 + TITLE_LINE_PX // 2 * above.count("<br>")},
         },
         margin={
             "l": left,
             "r": 20,
-            "t": top + (LEGEND_PX if is_above else 0),
+            "t": top + (_legend_px(figure) if is_above else 0),
             "b": FOOTNOTE_TOP_PX + 16 + FOOTNOTE_LINE_PX * len(lines),
         },
     )
@@ -238,6 +239,14 @@ def finish(
         xref="paper", x=0, xanchor="left", xshift=12 - left, yref="paper", y=0, yanchor="top", yshift=-FOOTNOTE_TOP_PX,
     )  # fmt: skip
     return figure
+
+
+def _legend_px(figure: go.Figure) -> int:
+    """Room for a legend above: its entries stand in columns as wide as the longest."""
+    names = [len(trace.name or "") for trace in figure.data if trace.showlegend is not False and trace.name]
+    columns = max(WIDTH_PX // (4 * LEFT_PX // 5 + LABEL_PX * max(names, default=1)), 1)
+    lines = -(-len(names) // columns)
+    return LEGEND_PX + (lines - 1) * LEGEND_LINE_PX if lines else 0
 
 
 def _left(figure: go.Figure) -> int:
@@ -269,7 +278,7 @@ def bare(figure: go.Figure) -> go.Figure:
     found.layout.annotations = [note for note in found.layout.annotations if note.name != "footnote"]
     has_titles = any(note.yref == "paper" and note.y == 1 for note in found.layout.annotations)
     is_above = found.layout.legend.orientation == "h"
-    top = 24 + (LEGEND_PX if is_above else 0) + (LEGEND_PX if has_titles else 0)
+    top = 24 + (_legend_px(found) if is_above else 0) + (LEGEND_PX if has_titles else 0)
     found.update_layout(title=None, margin={"t": top, "b": FOOTNOTE_TOP_PX + 8})
     return found
 

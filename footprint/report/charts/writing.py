@@ -62,6 +62,7 @@ p {{ margin: 0; color: var(--grey); overflow-wrap: anywhere; }} figcaption p {{ 
     if (window.innerWidth < 640) {{
       layout.font = Object.assign({{}}, layout.font, {{ size: 12 }});
       layout.margin = Object.assign({{}}, layout.margin, {{ l: Math.min(56, layout.margin.l), r: 10 }});
+      layout.annotations = (layout.annotations || []).filter(function (note) {{ return note.name !== "cell"; }});
       Object.keys(layout).filter(function (key) {{ return /^xaxis/.test(key) && !layout[key].tickvals; }})
         .forEach(function (key) {{ layout[key].nticks = 5; layout[key].tickangle = 0; }});
       if (layout.legend === undefined || layout.legend.orientation !== "h") {{
