@@ -82,6 +82,7 @@ AT_START: Mapping[str, Cause] = {
     "hangs as it is opened": lambda host, at_s: host.fault("nvmlDeviceGetCount", hang=True),
     "hangs as it is opened, and lets go after the end": lambda host, at_s: host.fault("nvmlDeviceGetCount", hang=True),
     "takes 50 ms a call": lambda host, at_s: host.fault("nvmlDeviceGet*", delay_us=50_000),
+    "hides a GPU": lambda host, at_s: host.fault("nvmlDeviceGetUUID", gpu=0, error="unknown"),
     "cannot be initialised": lambda host, at_s: host.fault("nvmlInit*", error="unknown"),
     "knows no energy": lambda host, at_s: host.set(counter=False, total_energy_field=False, energy_field=False),
 }
@@ -166,7 +167,7 @@ def measured(run: Run, gpu: int, host: Emulator) -> float:
     [
         "nothing", "is loaded again", "fails at random", "fails for a while", "hangs for a while",
         "takes 50 ms a call", "is shut down by another", "hangs at the end", "hangs as it is shut down",
-        "knows no energy",
+        "knows no energy", "hides a GPU",
     ],
 )  # fmt: skip
 def test_what_could_be_measured_is_measured(name: str, troubled: Mapping[str, Trouble]) -> None:
@@ -207,6 +208,7 @@ def test_what_a_lost_gpu_drew_before_it_was_lost_stands_and_the_rest_is_told(
     [
         ("hangs as it is opened", "sensors have not answered within 1 s"),
         ("hangs as it is opened", "no answer of sensor or disk within 2 s at the end"),
+        ("hides a GPU", "device 0 cannot be read: NVML error 999"),
         ("cannot be initialised", "nvml is not measured: NVML error 999"),
         ("is loaded again", "its counter was reset"),
         ("loses both GPUs", "it fell off the bus"),

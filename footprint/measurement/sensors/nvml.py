@@ -148,7 +148,7 @@ class NvmlSensor:
         by_device: dict[str, list[Chosen]] = {}
         for one in self._selection.chosen:
             by_device.setdefault(one.device.uuid, []).append(one)
-        self._silent = {}
+        self._silent = {self.name: "; ".join(self._driver_notes)} if self._driver_notes else {}
         devices: list[_Device] = []
         meters: dict[str, Meter] = {}
         version = self._driver.version
