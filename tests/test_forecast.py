@@ -6,7 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from footprint.measurement.metering import HostIntegral, Limits
+from footprint.measurement.tracker.active import ActiveRun
 from footprint.measurement.tracker.forecasting import LEAST_SHARE, PARTS, forecast, over_budget
+from footprint.measurement.tracker.words import track_words
 from footprint.units import J_PER_KWH
 from footprint.values import Forecast, Range
 
@@ -169,3 +172,23 @@ def test_a_forecast_from_the_first_hundredth_says_nothing_of_a_budget() -> None:
 
 def test_a_budget_of_money_where_no_price_is_known_cannot_be_reached() -> None:
     assert over_budget({"budget_usd": 1e-9}, {"budget_usd": None}, None) is None
+
+
+def test_a_start_that_goes_on_takes_its_pace_from_what_it_did_itself() -> None:
+    """Half was done before: 10 % more in 100 s and 1,000 J leave 40 % for 400 s and 4,000 J."""
+    found = forecast([(100.0, 0.6, 1000.0)], 0.0, 100.0, UTC_S, PER_KWH, begun_share=0.5)
+    assert found.facility_energy_kwh.mid == pytest.approx(5000.0 / J_PER_KWH * PER_KWH[0])
+    assert found.ended_utc_s.mid == pytest.approx(UTC_S + 400.0)
+
+
+def test_a_start_that_goes_on_foresees_nothing_before_it_has_done_anything() -> None:
+    moment = [0.0]
+    run = ActiveRun("r", track_words("n", {"steps": 100}), lambda: moment[0])
+    run.host = HostIntegral((), 1.0, Limits(0.05, 3.0, 0.1, 1.5), 0.0)
+    run.load_state_dict({"progress": {"steps_count": 50.0}})
+    moment[0] = 100.0
+    assert run.forecast() is None
+    run.step(10)
+    found = run.forecast()
+    assert found is not None
+    assert found.done_share == pytest.approx(0.6)

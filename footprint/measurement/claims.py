@@ -110,7 +110,7 @@ class Claims:
             self.folder.mkdir(parents=True, exist_ok=True)
             self.folder.chmod(0o1777)
         path = self.folder / (re.sub(r"[^\w.-]", "_", meter_id)[:128] + ".lock")
-        safe = os.O_CLOEXEC | os.O_NOFOLLOW
+        safe = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # a planted pipe must not hold up a start
         with suppress(OSError):  # one that is there is opened as such: to make another user's anew may be forbidden
             return os.open(path, os.O_RDWR | safe)
         try:

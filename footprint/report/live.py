@@ -217,7 +217,7 @@ def _remarks(now: Now, screen: Screen) -> list[RenderableType]:
     shown = list(dict.fromkeys(run.notes))
     items += [_cut(Text(f"note: {plain(note)}", style="dim"), screen, lines=2) for note in shown[-_MOST_NOTES:]]
     if len(shown) > _MOST_NOTES:
-        items.append(Text(f"and {len(shown) - _MOST_NOTES} notes more: footprint runs show", style="dim"))
+        items.append(Text(f"and {len(shown) - _MOST_NOTES} more: footprint runs show", style="dim"))
     return items
 
 

@@ -31,7 +31,7 @@ def text(run: Run, color: bool = False, width: int | None = None) -> str:
     told = remarks(run, _MOST_GAPS)
     if told:
         items += [Text(), *(Text(f"- {_cut(line)}") for line in told[:_MOST_REMARKS])]
-    rest = f"{len(told) - _MOST_REMARKS} notes more, and all else" if len(told) > _MOST_REMARKS else "more"
+    rest = f"{len(told) - _MOST_REMARKS} more, and all else" if len(told) > _MOST_REMARKS else "more"
     return render([*items, Text(), aside(f"{rest}: footprint runs show {plain(run.id)}")], columns, color)
 
 

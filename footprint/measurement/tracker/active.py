@@ -65,6 +65,7 @@ class ActiveRun:
         self.started_s = clock()
         self.ended_s: float | None = None
         self.host: HostIntegral | None = None
+        self._begun_share = 0.0  # done before this start
         self.budget_reached = False
         self._factors: tuple[float, float, float | None] | None = None
         self._peaks: dict[tuple[str, float | None], float] = {}
@@ -183,6 +184,7 @@ class ActiveRun:
             self._progress = {**self._progress, **begun(known), **known}
             self.is_resumed = True
             self._has_progressed = True
+        self._begun_share = self.done_share() or 0.0
         run_id = state.get("run_id")
         if isinstance(run_id, str) and run_id and run_id != self.id and self.rejoin is not None:
             self.rejoin(run_id)
@@ -316,12 +318,12 @@ class ActiveRun:
         """What it will have cost when it is done; None before it has begun or where no total is known."""
         from footprint.measurement.tracker.forecasting import forecast  # here, not above: few runs ask
 
-        share = self.done_share()
-        if not share or self.host is None:
+        share, begun_share = self.done_share(), self._begun_share
+        if not share or share <= begun_share or self.host is None:
             return None
         now_s = self._clock()
-        marks = [*self._marks, (now_s, share, self.joules())]
-        return forecast(marks, self.started_s, now_s, time.time(), self._per_kwh())
+        marks = [mark for mark in self._marks if mark[1] > begun_share] + [(now_s, share, self.joules())]
+        return forecast(marks, self.started_s, now_s, time.time(), self._per_kwh(), begun_share)
 
     def _flop(self, tokens: float) -> float | None:
         from footprint.measurement.tracker.assessing import training_flop

@@ -22,7 +22,12 @@ Mark = tuple[float, float, float]
 
 
 def forecast(
-    marks: Sequence[Mark], started_s: float, now_s: float, now_utc_s: float, per_kwh: tuple[float, float, float | None]
+    marks: Sequence[Mark],
+    started_s: float,
+    now_s: float,
+    now_utc_s: float,
+    per_kwh: tuple[float, float, float | None],
+    begun_share: float = 0.0,
 ) -> Forecast:
     """The rest at the pace so far: all of it for the mid, the slowest and the quickest quarter for the ends.
 
@@ -34,10 +39,11 @@ def forecast(
     marks : (moment, share done, joules), rising; the last is now
     started_s, now_s, now_utc_s : seconds
     per_kwh : facility kWh, kg CO2e and dollars of one kWh of IT energy
+    begun_share : done by earlier starts of the run, whose energy is not in the marks
     """
     _, share, joules = marks[-1]
     rest = max(1.0 - share, 0.0)
-    from_start = [(started_s, 0.0, 0.0), *marks]
+    from_start = [(started_s, begun_share, 0.0), *marks]
     begun = marks if len(marks) > 1 and marks[-1][1] > marks[0][1] else from_start
     energy_pace = _paces(begun, 2)
     time_pace = _paces(begun, 0)
