@@ -383,6 +383,12 @@ def test_a_pue_of_one_needs_no_cooling() -> None:
     assert (cooling.name, cooling.facility_energy_kwh) == ("cooling", Range.exactly(0.0))
 
 
+def test_no_part_is_negative_however_large_a_tdp_is_given() -> None:
+    found = footprint.estimate("llama-3.1-8b", settings={"tdp_w": 5000})
+    host = parting.answer(found).parts[1]
+    assert host.facility_energy_kwh == Range.exactly(0.0)
+
+
 def test_parts_of_a_run_are_those_of_its_meters() -> None:
     run = handmade_runs.run()
     by_name = {part.name: part for part in parting.answer_of_run(run).parts}

@@ -60,6 +60,7 @@ def _parts_of_plan(plan: Plan, usage: Usage) -> dict[str, Quantity]:
         network = energy.it_energy_kwh(hours, stage.power.network_w)
         node = line.it_energy_kwh - network
         rated: Quantity = stage.power.tdp_w / stage.power.max_node_w  # type: ignore[operator]
+        rated = rated * (rated <= 1) + (rated > 1)  # a node draws no less than what is in it
         for name, amount in ((ACCELERATORS, node * rated), (HOST, node * (1 - rated)), (NETWORK, network)):
             found[name] = found[name] + amount
         run = run + line.it_energy_kwh

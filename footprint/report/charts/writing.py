@@ -39,12 +39,12 @@ p {{ margin: 0; color: var(--grey); overflow-wrap: anywhere; }} figcaption p {{ 
 </style>
 </head>
 <body>
-<figure aria-labelledby="finding" aria-describedby="assumed">
+<main><figure aria-labelledby="finding">
 <h1 id="finding">{finding}</h1>
 <p id="detail">{detail}</p>
 <div id="chart"></div>
 <figcaption><p id="assumed">{assumed}</p></figcaption>
-</figure>
+</figure></main>
 <script type="application/json" id="figure">{figure}</script>
 <script>{plotly}</script>
 <script>
