@@ -22,7 +22,8 @@ FRAME = """<!doctype html>
 
 SCRIPT = r"""(function () {
   "use strict";
-  var PAPER = 680, LOWER = 0.68, STACKED = 0.92, NARROW = 640, LONG = 34, COLOR = /"(#[0-9A-Fa-f]{6}|rgba\([0-9.,]+\))"/g;
+  var PAPER = 680, LOWER = 0.68, STACKED = 0.92, NARROW = 640, LONG = 34,
+    COLOR = /"(#[0-9A-Fa-f]{6}|rgba\([0-9.,]+\))"/g;
   var dark = window.matchMedia("(prefers-color-scheme: dark)"), told = {}, closed = [], onPaper = false;
 
   function each(selector, act) { Array.prototype.forEach.call(document.querySelectorAll(selector), act); }
