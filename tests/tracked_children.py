@@ -164,7 +164,10 @@ class Nursery:
         assert self._python.stdout is not None
         self._python.stdin.write(json.dumps(job) + "\n")
         self._python.stdin.flush()
-        return self._python.stdout.readline()
+        answer = self._python.stdout.readline()
+        if not answer:
+            raise AssertionError(f"the children's first Python has ended with exit code {self._python.wait(10)}")
+        return answer
 
     def close(self) -> None:
         """Children that still run are not ended by it."""
