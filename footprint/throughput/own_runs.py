@@ -20,8 +20,7 @@ from footprint.catalog import Catalog, Row
 from footprint.formulas import shrinkage
 from footprint.throughput.rule import TABLE, rule_of
 from footprint.throughput.whole_run import fit_kept, quantile, run_layer
-from footprint.uncertainty import HIGH_SHARE
-from footprint.values import Range
+from footprint.values import HIGH_SHARE, Range
 
 Array = NDArray[np.float64]
 
