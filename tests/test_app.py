@@ -228,15 +228,25 @@ def test_every_picture_of_a_plan_is_drawn_on_light_and_dark(answers: Answers, ki
     one = told(OWN, answers)
     draw = calculator.picture_of(answers, None)
     light, dark = draw(one, one, kind, {"dark": False}), draw(one, one, kind, {"dark": True})
-    assert light[0]["data"], kind
-    assert texts(light[2]), "a finding"
-    assert "footprint" in light[3]
-    assert layout(light) != layout(dark)
+    assert light.figure["data"], kind
+    assert light.finding
+    assert "footprint" in light.assumed
+    assert layout(light.figure) != layout(dark.figure)
+
+
+def test_a_graph_is_kept_from_one_picture_to_the_next_of_its_kind(answers: Answers) -> None:
+    drawn = calculator.picture_of(answers, None)(told(OWN, answers), None, "tornado")
+    first = pictures.show("picture-graph", drawn, "")
+    again = pictures.show("picture-graph", drawn, first[4])
+    other = pictures.show("picture-graph", drawn, "answer 500")
+    assert [type(one).__name__ for one in first[1:3]] == ["Graph", "NoUpdate"]
+    assert [type(one).__name__ for one in again[1:3]] == ["NoUpdate", "dict"]
+    assert [type(one).__name__ for one in other[1:3]] == ["Graph", "NoUpdate"]
 
 
 def test_no_answer_is_no_picture(answers: Answers) -> None:
     drawn = calculator.picture_of(answers, None)(told((("model", "no"),), answers), None, "scaling")
-    assert "No picture" in layout(drawn)
+    assert (drawn.figure, "No picture" in drawn.finding) == (None, True)
 
 
 # runs

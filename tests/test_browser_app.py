@@ -157,21 +157,28 @@ def test_two_plans_stand_side_by_side(page: browsing.Browser, served: Served) ->
 
 def test_a_picture_is_drawn_and_another_one_chosen(page: browsing.Browser, served: Served) -> None:
     page.open(served.address + "?model=llama-3.1-8b")
-    first = page.wait("a picture", lambda: page.text("#picture-graph-head h3"))
+    first = page.wait("a picture", lambda: page.text("#picture-graph h3"))
     page.find("button[data-store='picture'][aria-pressed='false']").click()
-    page.wait("another picture", lambda: page.text("#picture-graph-head h3") not in ("", first))
+    page.wait("another picture", lambda: page.text("#picture-graph h3") not in ("", first))
 
 
 def test_a_live_run_appears_and_moves(page: browsing.Browser, served: Served, home: Path) -> None:
+    from selenium.webdriver.common.keys import Keys
+
     page.open(served.address + "runs")
     page.wait("runs are listed", lambda: "12" in page.text("#runs-sum") or "18 runs" in page.text("#runs-sum"))
     environment = os.environ | {"FOOTPRINT_HOME": str(home), "FOOTPRINT_CLAIMS": str(home / "claims")}
-    child = subprocess.Popen([sys.executable, "-c", CHILD], env=environment, stderr=subprocess.DEVNULL)
+    child = subprocess.Popen([sys.executable, "-c", CHILD], env=environment)
     try:
-        first = page.wait("the run appears by itself", lambda: page.text("#runs-live .live"), 20)
+        first = page.wait("the run appears by itself", lambda: page.text("#runs-live .live"), 60)
         assert "moves" in first
+        link = "#runs-live a"
+        page.js("document.querySelector(arguments[0]).focus()", link)
         page.wait("and moves", lambda: page.text("#runs-live .live") not in ("", first), 15)
-        page.find("#runs-live a").click()
+        page.wait(
+            "what had the focus keeps it", lambda: page.js("return document.activeElement.matches(arguments[0])", link)
+        )
+        page.driver.switch_to.active_element.send_keys(Keys.ENTER)
         page.wait("its page opens", lambda: page.text("#run-shown h1") == "moves · running")
         before = page.text("#run-shown")
         page.wait("and moves too", lambda: page.text("#run-shown") not in ("", before), 15)
@@ -210,7 +217,7 @@ def test_the_catalog_is_searched_and_paged(page: browsing.Browser, served: Serve
     agrees(page, model="llama-1-7b")
 
 
-PLACES = ("", "runs", "runs?run=run-003", "models", "data?table=zones", "?model=llama-3.1-8b&b.model=llama-3.1-70b")
+PLACES = ("", "runs?run=run-003", "models", "?model=llama-3.1-8b&b.model=llama-3.1-70b")
 
 
 def test_no_page_has_a_serious_fault_of_access_and_none_scrolls_sideways_on_a_phone(

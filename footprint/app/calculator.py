@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from dash import Dash, Input, Output, dcc, html, no_update
+from dash import Dash, Input, Output, State, dcc, html, no_update
 
 from footprint.app import answers, parts, pictures, plans
 from footprint.app.answers import Answered, Answers
@@ -193,7 +193,9 @@ def connect(app: Dash, answered: Answers, data: Any) -> None:
             *inputs, Input(f"{side}-how", "data"), Input(f"{side}-reported", "data"),
             prevent_initial_call=True,
         )(answer_of(side, answered))  # fmt: skip
+    drawn = picture_of(answered, data)
     app.callback(
         *pictures.outputs("picture-graph"),
         Input("a-told", "data"), Input("b-told", "data"), Input("picture", "data"), Input("screen", "data"),
-    )(picture_of(answered, data))  # fmt: skip
+        State("picture-graph-kind", "data"),
+    )(lambda *given: pictures.show("picture-graph", drawn(*given[:4]), given[4]))  # fmt: skip

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from html import unescape
 from typing import Any
 
-from dash import Output, dcc, html
+from dash import Output, dcc, html, no_update
 
 from footprint import charts
 from footprint.report.charts.style import THEMES, bare, themed
@@ -40,8 +40,17 @@ MODELS = {"quality": "Quality against footprint"}
 _HEIGHT, _NARROW_HEIGHT = 500, 420
 _NARROW_LEFT, _NARROW_FONT = 56, 12
 
-Drawn = tuple[dict[str, Any], dict[str, Any], list[Any], str]
-"""A figure, its style, what stands above it and what below it."""
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A picture with its words: what is found above, what it rests on below, both as text that wraps on any screen."""
+
+    kind: str
+    finding: str
+    detail: str = ""
+    assumed: str = ""
+    figure: dict[str, Any] | None = None
+    height: int = _HEIGHT
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,25 +72,56 @@ def known(wanted: dict[str, str]) -> dict[str, str]:
     return {kind: label for kind, label in wanted.items() if kind in charts.KINDS}
 
 
-def outputs(name: str) -> tuple[Output, Output, Output, Output]:
-    """Where a drawn picture goes."""
+def outputs(name: str) -> tuple[Output, ...]:
+    """Where a picture goes: its words, a graph anew, or a figure into the graph that is there; and which kind it is."""
     return (
-        Output(name, "figure"), Output(name, "style"), Output(f"{name}-head", "children"),
-        Output(f"{name}-foot", "children"),
+        Output(f"{name}-head", "children"), Output(f"{name}-slot", "children"), Output(f"{name}-graph", "figure"),
+        Output(f"{name}-foot", "children"), Output(f"{name}-kind", "data"),
     )  # fmt: skip
 
 
 def place(name: str) -> html.Figure:
-    """Where a picture will be: the finding above, what it rests on below, both as text."""
-    figure, style, head, foot = blank("One moment")
-    config = {"displaylogo": False, "displayModeBar": False, "responsive": True}
+    """Where a picture will be."""
+    waiting = Drawn("", "One moment")
     return html.Figure(
         [
-            html.Div(head, id=f"{name}-head"),
-            dcc.Graph(id=name, figure=figure, style=style, config=config, className="picture", responsive=True),
-            html.Figcaption(foot, id=f"{name}-foot", className="quiet"),
-        ]
+            html.Div(_words(waiting), id=f"{name}-head"),
+            html.Div(_graph(name, waiting), id=f"{name}-slot", className="picture"),
+            html.Figcaption(id=f"{name}-foot", className="quiet"),
+            dcc.Store(id=f"{name}-kind", data=""),
+        ],
+        id=name,
     )
+
+
+def show(name: str, drawn: Drawn, kind: Any) -> tuple[Any, ...]:
+    """For `outputs`, where a picture of that kind is shown.
+
+    A graph is kept from one picture to the next of the same kind; plotly turns a picture with one pair of axes into
+    one with several not without faults.
+    """
+    words = (_words(drawn), drawn.assumed, f"{drawn.kind} {drawn.height}")
+    if drawn.figure is not None and words[2] == kind:
+        return words[0], no_update, drawn.figure, words[1], no_update
+    return words[0], _graph(name, drawn), no_update, words[1], words[2]
+
+
+def unmoved() -> tuple[Any, ...]:
+    """For `outputs`, where nothing is to change."""
+    return (no_update,) * 5
+
+
+def _words(drawn: Drawn) -> list[Any]:
+    if drawn.figure is None:
+        return [html.P(drawn.finding, className="quiet")]
+    return [html.H3(drawn.finding), html.P(drawn.detail, className="quiet") if drawn.detail else None]
+
+
+def _graph(name: str, drawn: Drawn) -> dcc.Graph:
+    config = {"displaylogo": False, "displayModeBar": False, "responsive": True}
+    style = {"height": f"{drawn.height}px"} if drawn.figure is not None else {"display": "none"}
+    figure = {} if drawn.figure is None else {"figure": drawn.figure}
+    return dcc.Graph(id=f"{name}-graph", style=style, config=config, responsive=True, **figure)
 
 
 def draw(kind: str, on: Screen, *subject: Any, **words: Any) -> Drawn:
@@ -93,8 +133,8 @@ def draw(kind: str, on: Screen, *subject: Any, **words: Any) -> Drawn:
     plain["layout"].pop("height", None)
     if on.is_narrow:
         _narrow(plain["layout"])
-    head = [html.H3(unescape(meta.get("finding", ""))), html.P(unescape(meta.get("detail", "")), className="quiet")]
-    return plain, {"height": f"{height}px"}, head, str(meta.get("assumed", ""))
+    finding, detail = unescape(meta.get("finding", "")), unescape(meta.get("detail", ""))
+    return Drawn(kind, finding, detail, str(meta.get("assumed", "")), plain, height)
 
 
 def _narrow(layout: dict[str, Any]) -> None:
@@ -112,7 +152,4 @@ def _narrow(layout: dict[str, Any]) -> None:
 
 def blank(told: str) -> Drawn:
     """A sentence in the place of a picture."""
-    axis = {"visible": False}
-    clear = "rgba(0,0,0,0)"
-    layout = {"xaxis": axis, "yaxis": axis, "paper_bgcolor": clear, "plot_bgcolor": clear}
-    return {"data": [], "layout": layout}, {"height": "40px"}, [html.P(told, className="quiet")], ""
+    return Drawn("", told)

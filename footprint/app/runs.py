@@ -294,16 +294,20 @@ def connect(app: Dash, books: Books) -> None:
         Input("run-every", "n_intervals"), State("run-id", "data"), prevent_initial_call=True,
     )(moved)  # fmt: skip
 
-    def drawn(kind: Any, count: Any, screen: Any, run_id: Any) -> Any:
+    def drawn(kind: Any, count: Any, screen: Any, run_id: Any, shown: Any) -> tuple[Any, ...]:
         if callback_context.triggered_id == "run-every" and int(count or 0) % _DRAWN_EVERY:
-            return (no_update,) * 4
-        return run_picture(str(run_id), str(kind), pictures.screen(screen), books)
+            return pictures.unmoved()
+        picture = run_picture(str(run_id), str(kind), pictures.screen(screen), books)
+        return pictures.show("run-graph", picture, shown)
 
     app.callback(
         *pictures.outputs("run-graph"), Input("run-picture", "data"), Input("run-every", "n_intervals"),
-        Input("screen", "data"), State("run-id", "data"),
+        Input("screen", "data"), State("run-id", "data"), State("run-graph-kind", "data"),
     )(drawn)  # fmt: skip
     if pictures.known(pictures.RUNS):
         app.callback(
             *pictures.outputs("runs-graph"), Input("listed", "data"), Input("screen", "data"),
-        )(lambda one, screen: history(dict(one["pairs"]), pictures.screen(screen), books))  # fmt: skip
+            State("runs-graph-kind", "data"),
+        )(lambda one, on, kind: pictures.show(
+            "runs-graph", history(dict(one["pairs"]), pictures.screen(on), books), kind)
+        )  # fmt: skip

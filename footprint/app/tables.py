@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from dash import Dash, Input, Output, callback_context, dcc, html
+from dash import Dash, Input, Output, State, callback_context, dcc, html
 
 from footprint.app import parts, pictures
 from footprint.app.pictures import Drawn, Screen
@@ -111,6 +111,6 @@ def connect(app: Dash, catalog: Catalog, data: Any) -> None:
             return pictures.blank(str(error))
 
     if pictures.known(pictures.MODELS):
-        app.callback(*pictures.outputs("models-graph"), Input("screen", "data"))(
-            lambda told: quality(pictures.screen(told))
-        )
+        app.callback(
+            *pictures.outputs("models-graph"), Input("screen", "data"), State("models-graph-kind", "data"),
+        )(lambda told, kind: pictures.show("models-graph", quality(pictures.screen(told)), kind))  # fmt: skip

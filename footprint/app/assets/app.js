@@ -206,6 +206,24 @@
 
   document.addEventListener("submit", (event) => { if (!event.target.method || event.target.method === "get") { event.preventDefault(); } });
 
+  // what had the focus keeps it when it is put in anew
+
+  let focused = "";
+
+  function handle(node) {
+    if (node.id) { return "#" + CSS.escape(node.id); }
+    if (node.dataset.store) { return 'button[data-store="' + node.dataset.store + '"][data-value="' + CSS.escape(node.dataset.value) + '"]'; }
+    return node.matches("a[href]") ? 'main a[href="' + CSS.escape(node.getAttribute("href")) + '"]' : "";
+  }
+
+  document.addEventListener("focusin", (event) => { focused = handle(event.target); });
+  document.addEventListener("pointerdown", () => { focused = ""; });
+  new MutationObserver(() => {
+    if (!focused || document.activeElement !== document.body) { return; }
+    const again = document.querySelector(focused);
+    if (again) { again.focus({ preventScroll: true }); }
+  }).observe(document.body, { childList: true, subtree: true });
+
   // what pictures are drawn on
 
   const dark = matchMedia("(prefers-color-scheme: dark)");
