@@ -243,8 +243,25 @@ def test_two_scrapes_of_one_exporter_with_clocks_apart_are_one(client: Prometheu
 def test_a_pod_is_found_whether_or_not_its_labels_are_exported(client: Prometheus, pod: str, namespace: str) -> None:
     job = Job(pod=pod, namespace=namespace, started_utc_s=START, ended_utc_s=END)
     found = measured_job(job, client, open_catalog(), words={})
-    assert kwh(found) == near(TRUTH_KWH)
+    assert kwh(found) == near(TRUTH_KWH, SCRAPE_S / S_PER_H)
     assert devices(found)[0].meter.share == 1
+
+
+def test_hosts_with_labels_of_two_versions_are_found_and_those_without_metrics_are_told(client: Prometheus) -> None:
+    job = Job(hosts=("gpu02", "gpu03", "gpu99"), started_utc_s=START, ended_utc_s=END)
+    found = measured_job(job, client, open_catalog(), words={})
+    assert kwh(found) == near(2 * TRUTH_KWH)
+    assert any("1 of 3 hosts are in no metrics and not counted: gpu99" in note for note in found.notes)
+    rated = measured_job(job, client, open_catalog(), words={}, model="h100-sxm5-80gb")
+    assert rated.evidence.grade == "D"
+    assert kwh(rated) > 3 * TRUTH_KWH
+
+
+def test_a_pod_ran_while_its_label_was_there_whatever_the_bounds_of_the_search(client: Prometheus) -> None:
+    job = Job(pod="train-0", namespace="ml", started_utc_s=START - S_PER_H, ended_utc_s=END + 2 * S_PER_H)
+    found = measured_job(job, client, open_catalog(), words={})
+    assert found.interval.duration_s == pytest.approx(S_PER_H, abs=SCRAPE_S)
+    assert found.evidence.grade == "A"
 
 
 def test_a_job_between_two_scrapes_is_what_the_counter_moved_beyond_idle(client: Prometheus) -> None:

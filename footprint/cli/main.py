@@ -19,6 +19,7 @@ from footprint.cli.doctor import doctor
 from footprint.cli.estimate import estimate
 from footprint.cli.explain import explain
 from footprint.cli.imports import app as imports
+from footprint.cli.job import job
 from footprint.cli.report import report
 from footprint.cli.runs import app as runs
 from footprint.cli.track import track
@@ -65,6 +66,7 @@ app.command()(doctor)
 app.command(context_settings={"allow_interspersed_args": False})(track)
 app.command()(watch)
 app.command("app")(open_app)
+app.command()(job)
 app.add_typer(imports)
 app.add_typer(runs)
 

@@ -92,14 +92,20 @@ def _by_label(job: Job, server: Prometheus, span_s: float, ended_s: float) -> tu
 def _by_host(
     job: Job, hosts: Sequence[str], server: Prometheus, span_s: float, ended_s: float
 ) -> tuple[tuple[Device, ...], str]:
-    groups = [hosts[i : i + _HOSTS_A_QUERY] for i in range(0, len(hosts), _HOSTS_A_QUERY)]
+    """Hosts that one family and label do not know are asked for by the next: exporters of several versions."""
+    found: list[Device] = []
+    labels: dict[str, None] = {}
+    seen: set[str] = set()
     for family in FAMILIES:
         for label in HOST_LABELS:
-            found = _found(family, [(hosts_like(label, group),) for group in groups], server, span_s, ended_s)
-            chosen = _devices(family, found, job, ())
-            if chosen:
-                return chosen, f"by host, label {label}"
-    return (), ""
+            rest = [host for host in hosts if host not in seen]
+            groups = [rest[i : i + _HOSTS_A_QUERY] for i in range(0, len(rest), _HOSTS_A_QUERY)]
+            series = _found(family, [(hosts_like(label, group),) for group in groups], server, span_s, ended_s)
+            seen |= {_host(one.labels, hosts) for one in series}
+            chosen = _devices(family, series, job, ())
+            found += chosen
+            labels |= dict.fromkeys([label] if chosen else [])
+    return tuple(found), f"by host, label {' and '.join(labels)}" if found else ""
 
 
 def _found(

@@ -141,17 +141,13 @@ class Walk:
         return max(self._usual_s(), self.ended_s - self.started_s)
 
     def _between(self, before: Reading, after: Reading, at_s: float) -> float:
-        """The counter at a moment between two readings; by power alone where it was reset."""
+        """The counter at a moment between two readings."""
         assert before.energy_j is not None
         assert after.energy_j is not None
         left_s, right_s = at_s - before.at_s, after.at_s - at_s
         moved_j = after.energy_j - before.energy_j
-        if moved_j < 0:  # a reset: what is inside is counted by power
-            is_start = at_s == self.started_s
-            inside_w, inside_s = (after.power_w, right_s) if is_start else (before.power_w, left_s)
-            drawn_j = (inside_w or 0.0) * inside_s
-            self._bound(self._most_w(), inside_s)
-            return max(after.energy_j - drawn_j, 0.0) if is_start else before.energy_j + drawn_j
+        if moved_j < 0:  # a reset, somewhere between: shown as one, it is bridged with power
+            return before.energy_j if at_s == self.started_s else 0.0
         least_j = max(0.0, moved_j - self._most_w() * right_s)
         most_j = min(moved_j, self._most_w() * left_s)
         left_w, right_w = before.power_w, after.power_w

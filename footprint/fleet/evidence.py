@@ -12,10 +12,13 @@ __all__ = ["GRADES", "Evidence", "evidence"]
 LEAST_COVERAGE = 0.95
 """Of a counter or node meter, for the best grade."""
 
+_LEAST_READ = 0.5
+"""Below it most of what is told was not read but filled in."""
+
 GRADES = {
     "A": "energy counters or a node meter, almost all of the time",
     "B": "power gauges, or counters with gaps",
-    "C": "utilization and a model of power",
+    "C": "utilization and a model of power, or readings of less than half of the time",
     "D": "hours allocated times a share of the rating",
 }
 
@@ -29,7 +32,7 @@ class Evidence:
 
     def __str__(self) -> str:
         told = f"evidence {self.grade}: {GRADES[self.grade]}"
-        return f"{told}; coverage {self.coverage_share:.1%}" if self.grade in "AB" else told
+        return f"{told}; coverage {self.coverage_share:.1%}" if self.coverage_share else told
 
 
 def evidence(meters: Iterable[MeterUsage]) -> Evidence:
@@ -44,9 +47,10 @@ def evidence(meters: Iterable[MeterUsage]) -> Evidence:
 
 def _worst(own: Sequence[MeterUsage], coverage_share: float) -> str:
     grades = [_grade(one) for one in own]
-    if set(grades) == {"A"} and coverage_share < LEAST_COVERAGE:
-        return "B"
-    return max(grades, default="D")
+    worst = max(grades, default="D")
+    if worst in ("A", "B") and coverage_share < _LEAST_READ:
+        return "C"
+    return "B" if worst == "A" and coverage_share < LEAST_COVERAGE else worst
 
 
 def _grade(one: MeterUsage) -> str:

@@ -23,13 +23,15 @@ def found_interval(
 ) -> tuple[Interval, float]:
     """The span of a job's label, and by how much it can be off at either end: half a scrape.
 
+    What is known of the beginning or the end bounds the search.
+
     Raises
     ------
     InputError
         When no series bears it.
     """
-    until_s = time.time() if ended_s is None else ended_s + PAD_S
-    since_s = until_s - LOOK_BACK_S if started_s is None else started_s - PAD_S
+    until_s = time.time() if ended_s is None else ended_s
+    since_s = until_s - LOOK_BACK_S if started_s is None else started_s
     step_s = max((until_s - since_s) / MOST_POINTS, PAD_S / 2)
     for family in FAMILIES:
         metric = family.counter or family.powers[0]
@@ -38,29 +40,22 @@ def found_interval(
             coarse = server.steps(f"count({chosen})", since_s, until_s, step_s)
             times = [at_s for one in coarse for at_s, _ in one.samples]
             if times:
-                return _refined(server, chosen, min(times), max(times), step_s, started_s, ended_s)
-    fix = "give --from, --to and --host, or a longer --from"
-    raise InputError("job", job.id or job.pod or job.namespace, "is on no series of the last 30 days", fix)
+                return _refined(server, chosen, (min(times), max(times)), (since_s, until_s), step_s)
+    told = "is on no series of the last 30 days" if started_s is None else "is on no series then"
+    fix = "give --from and --to about it, and --host where it has no label"
+    raise InputError("job", job.id or job.pod or job.namespace, told, fix)
 
 
 def _refined(
-    server: Prometheus, chosen: str, first_s: float, last_s: float, step_s: float,
-    started_s: float | None, ended_s: float | None,
-) -> tuple[Interval, float]:  # fmt: skip
+    server: Prometheus, chosen: str, seen: tuple[float, float], bounds: tuple[float, float], step_s: float
+) -> tuple[Interval, float]:
     """From the grid's points to the samples themselves; a series goes on for some minutes after its last one."""
-    begun = server.raw(chosen, first_s - step_s - PAD_S, first_s)
-    ending = server.raw(chosen, last_s - step_s - PAD_S, last_s + PAD_S)
-    interval_s = _interval(begun) or _interval(ending)
-    first = min((at_s for one in begun for at_s, _ in one.samples), default=first_s)
-    last = max((at_s for one in ending for at_s, _ in one.samples), default=last_s)
-    half_s = interval_s / 2
-    return (
-        Interval(
-            first - half_s if started_s is None else started_s,
-            last + half_s if ended_s is None else ended_s,
-        ),
-        half_s,
-    )
+    begun = server.raw(chosen, seen[0] - step_s - PAD_S, seen[0])
+    ending = server.raw(chosen, seen[1] - step_s - PAD_S, seen[1] + step_s)
+    half_s = (_interval(begun) or _interval(ending)) / 2
+    first_s = min((at_s for one in begun for at_s, _ in one.samples), default=seen[0])
+    last_s = max((at_s for one in ending for at_s, _ in one.samples), default=seen[1])
+    return Interval(max(first_s - half_s, bounds[0]), min(last_s + half_s, bounds[1])), half_s
 
 
 def _interval(series: list[Series]) -> float:

@@ -256,7 +256,9 @@ class _Sums:
         asked = [
             f"max by ({self._uuid}) (count_over_time({inside}))" if counter else "",
             f"max by ({self._uuid}) (resets({inside}))" if counter else "",
-            f"max by ({self._uuid}) (avg_over_time({gauge}))" if power else "",
+            f"sum by ({self._uuid}) (sum_over_time({gauge})) / sum by ({self._uuid}) (count_over_time({gauge}))"
+            if power
+            else "",
             f"max by ({self._uuid}) (count_over_time({gauge}))" if power else "",
             *self._sharing(counter or power, span),
         ]

@@ -32,6 +32,7 @@ MOST_OFF_RATIO = 0.05
 
 _MOST_SHORT_SHARE = 0.001
 _MOST_TOLD = 6
+_MOST_NAMED = 3
 Shown = Callable[[Sequence[Batch]], Iterable[Batch]]
 
 
@@ -80,7 +81,7 @@ def job_run(
     found = measured_job(job, server, catalog, model=model, clock_skew_s=clock_skew_s, shown=shown, words=words)
     work = found.work
     progress = Progress() if work is None else Progress(training_flop=work.flop.mid)
-    name = job.name or job.id or job.pod or job.namespace or "job"
+    name = job.name or job.id or job.pod or job.namespace or "+".join(job.hosts[:_MOST_NAMED])
     duration_s = found.interval.duration_s
     measured = Measured(name, found.meters, progress, duration_s, found.hourly_it_energy_kwh)
     usage, footprint, measured = assess(measured, words, catalog)
@@ -147,8 +148,9 @@ def measured_job(
         notes += _told(results, interval, edge_s)
         notes += server.warnings
     meters = [one.usage for _, one in results] + others
-    if not meters:
-        meters += _without_metrics(job, model, interval, catalog, has_server=server is not None)
+    lacking = [host for host in job.hosts if host not in {one.host for one in meters}]
+    if lacking or not meters:
+        meters += _without_metrics(job, lacking, model, interval, catalog, notes, has_meters=bool(meters))
     meters += hosts_rest(meters, interval, catalog)
     return Found(job, interval, tuple(meters), _hourly(results), evidence(meters), work, tuple(dict.fromkeys(notes)))
 
@@ -157,7 +159,8 @@ def _interval(job: Job, server: Prometheus | None, notes: list[str]) -> tuple[In
     """The job's, or the one that its label tells, and by how much it can be off at each edge."""
     started_s, ended_s = job.started_utc_s, job.ended_utc_s
     edge_s = 0.0
-    if (started_s is None or ended_s is None) and server is not None and job_labels(job):
+    is_bounded = bool(job.pod or job.namespace)  # nobody knows to the second when a pod ran
+    if server is not None and job_labels(job) and (started_s is None or ended_s is None or is_bounded):
         found, edge_s = found_interval(job, server, started_s, ended_s)
         notes.append(f"began and ended within {edge_s:.3g} s of when its label did")
         started_s, ended_s = found.started_s, found.ended_s
@@ -169,19 +172,34 @@ def _interval(job: Job, server: Prometheus | None, notes: list[str]) -> tuple[In
 
 
 def _without_metrics(
-    job: Job, model: str | None, interval: Interval, catalog: Catalog, *, has_server: bool
+    job: Job,
+    hosts: Sequence[str],
+    model: str | None,
+    interval: Interval,
+    catalog: Catalog,
+    notes: list[str],
+    *,
+    has_meters: bool,
 ) -> Iterator[MeterUsage]:
-    told = "has no devices in these metrics" if has_server else "has no metrics"
-    if model is None or not job.hosts:
+    """Hosts of which no metrics are known: by their hours, where the accelerator is named."""
+    if model is None or not hosts:
         fix = "check host, label and interval; or give --accelerator, --host and --gpus for hours times a share of TDP"
-        raise InputError("job", job.id or job.pod or ",".join(job.hosts) or None, told, fix)
+        if not has_meters:
+            subject = job.id or job.pod or job.namespace or ",".join(job.hosts)
+            raise InputError("job", subject, "has no devices with energy, power or utilization there", fix)
+        notes.append(
+            f"{len(hosts)} of {len(job.hosts)} hosts are in no metrics and not counted: {_listed(hosts)}; {fix}"
+        )
+        return
+    if has_meters:
+        notes.append(f"{len(hosts)} of {len(job.hosts)} hosts are in no metrics: {_listed(hosts)}")
     known = catalog.accelerator(model)
 
     def count_of(host: str) -> int:
         places = job.devices_by_host.get(host)
         return known.per_node or 1 if places is None else len(places)
 
-    yield from allocated(job.hosts, count_of, model, interval, catalog)
+    yield from allocated(hosts, count_of, model, interval, catalog)
 
 
 def _hourly(results: Iterable[tuple[Device, DeviceEnergy]]) -> tuple[tuple[int, float], ...]:

@@ -1,0 +1,177 @@
+"""`footprint job`: what a job cost that nobody tracked, from the metrics that its cluster records anyway."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from footprint.cli import output
+from footprint.cli.ledger import Store, moment
+from footprint.cli.words import SITE_WORDS, Data, Out, OutFormat, takes_words
+from footprint.errors import InputError
+
+if TYPE_CHECKING:
+    from footprint.fleet.devices import Job
+    from footprint.fleet.gathering import Batch
+    from footprint.fleet.prometheus import Prometheus
+    from footprint.values import Run
+
+_WHICH = "Which job"
+_EPOCH = re.compile(r"^@?(\d{9,11}(?:\.\d+)?)$")
+_MANY = 4
+Text = str | None
+
+
+def _which(help: str, metavar: str, *names: str) -> Any:
+    return typer.Option(*names, help=help, metavar=metavar, rich_help_panel=_WHICH)
+
+
+@takes_words(SITE_WORDS)
+def job(
+    words: dict[str, Any],
+    subject: Annotated[str | None, typer.Argument(metavar="[JOB]", help="The job's id, as its label says.")] = None,
+    begin: Annotated[Text, _which("2026-11-01T08:00 (UTC), with a zone, or @seconds.", "WHEN", "--from")] = None,
+    end: Annotated[Text, _which("Its end; now, where it is left out.", "WHEN", "--to")] = None,
+    host: Annotated[Text, _which("Its hosts, such as gpu[01-16].", "HOSTS", "--host")] = None,
+    gpus: Annotated[Text, _which("Its devices on each host: 0-3, or 0.7 for an instance.", "PLACES")] = None,
+    pod: Annotated[Text, _which("Its pod in Kubernetes.", "NAME")] = None,
+    namespace: Annotated[Text, _which("Its namespace.", "NAME")] = None,
+    container: Annotated[Text, _which("Its container.", "NAME")] = None,
+    prometheus: Annotated[Text, _which("The server; FOOTPRINT_PROMETHEUS_URL. Thanos and Mimir too.", "URL")] = None,
+    accelerator: Annotated[Text, typer.Option(metavar="NAME", help="Where the metrics do not tell it.")] = None,
+    precision: Annotated[Text, typer.Option(metavar="NAME", help="Of the work, for its FLOP: bf16, fp8.")] = None,
+    clock_skew: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="By which the server's clock is ahead; found by labels.")
+    ] = None,
+    name: Annotated[Text, typer.Option(metavar="NAME", help="What to call it.")] = None,
+    project: Annotated[Text, typer.Option(metavar="NAME", help="Whose it is.")] = None,
+    save: Annotated[bool, typer.Option("--save", help="Put it into the ledger of runs.")] = False,
+    store: Store = None,
+    data: Data = None,
+    format: OutFormat = None,
+    out: Out = None,
+) -> None:
+    """What a past job cost, from Prometheus: energy, CO2e, money, FLOP, and how well it is known.
+
+    Its devices are found by a label (hpc_job of dcgm-exporter, or a pod's), else by hosts and places. Energy is
+    by counters where there are any: A, power: B, utilization: C, hours and a share of TDP: D.
+    Credentials come from FOOTPRINT_PROMETHEUS_TOKEN_FILE, or _USER and _PASSWORD_FILE; a tenant from _ORG.
+
+    \b
+    Examples:
+      footprint job 4242 --prometheus http://prometheus:9090 --country FR
+      footprint job --from 2026-11-01T08:00 --to 2026-11-01T20:00 --host gpu[01-16] --gpus 0-3
+      footprint job --pod train-0 --namespace ml --format json
+    """
+    chosen = output.chosen(format, out)
+    asked = _job(subject, begin, end, host, gpus, {"pod": pod, "namespace": namespace, "container": container})
+    from dataclasses import replace
+
+    from footprint.catalog import open_catalog
+    from footprint.fleet.jobs import job_run
+    from footprint.measurement.tracker.words import label, track_words
+
+    asked = replace(
+        asked,
+        name="" if name is None else label("name", name),
+        project="" if project is None else label("project", project),
+    )
+    catalog = open_catalog(data)
+    checked = track_words("job", {**words, "precision": precision, "data": data})
+    run = job_run(
+        asked, _server(prometheus, accelerator), catalog, checked.plain(),
+        model=None if accelerator is None else catalog.accelerator(accelerator).id, clock_skew_s=clock_skew,
+        shown=_progress,
+    )  # fmt: skip
+    if save:
+        _save(run, store)
+    _show(run, chosen if format is not None or out is not None else "", out)
+
+
+def _job(
+    subject: str | None,
+    begin: str | None,
+    end: str | None,
+    host: str | None,
+    gpus: str | None,
+    pod: dict[str, str | None],
+) -> Job:
+    from footprint.fleet.devices import Job, host_list, place_list
+
+    if not (subject or host or pod["pod"] or pod["namespace"]):
+        raise InputError("job", None, "is missing", "give an id, --pod, or --host with --from and --to")
+    if gpus is not None and host is None:
+        raise InputError("gpus", gpus, "are places on hosts, and there is none", "give --host")
+    hosts = host_list(host) if host is not None else ()
+    places = place_list(gpus) if gpus is not None else None
+    started_s = None if begin is None else _moment("from", begin)
+    ended_s = None if end is None else _moment("to", end)
+    if host is not None and ended_s is None and started_s is not None and not (subject or pod["pod"]):
+        from time import time
+
+        ended_s = time()
+    return Job(
+        id=subject or "",
+        started_utc_s=started_s,
+        ended_utc_s=ended_s,
+        hosts=hosts,
+        devices_by_host={} if places is None else dict.fromkeys(hosts, places),
+        **{field: value or "" for field, value in pod.items()},
+    )
+
+
+def _moment(field: str, text: str) -> float:
+    match = _EPOCH.match(text.strip())
+    return float(match[1]) if match else moment(field, text, is_end=field == "to").timestamp()
+
+
+def _server(url: str | None, accelerator: str | None) -> Prometheus | None:
+    """The server, or none where a rating is to do."""
+    from footprint.fleet.access import ADDRESS, access
+    from footprint.fleet.prometheus import Prometheus
+
+    if not url and not os.environ.get(ADDRESS) and accelerator is not None:
+        return None
+    return Prometheus(access(url, os.environ))
+
+
+def _progress(batches: Sequence[Batch]) -> Iterable[Batch]:
+    """A bar on a terminal where there is much to fetch."""
+    if len(batches) < _MANY or not sys.stderr.isatty():
+        yield from batches
+        return
+    with typer.progressbar(batches, label="fetching metrics", file=sys.stderr) as bar:
+        yield from bar
+
+
+def _save(run: Run, store: str | None) -> None:
+    from footprint.store import open_ledger
+    from footprint.store.entries import IMPORTED
+
+    with open_ledger(store) as ledger:
+        ledger.save(run, IMPORTED)
+    output.notes([f"saved as {run.id}; see: footprint runs show {run.id}"])
+
+
+def _show(run: Run, format: str, out: Path | None) -> None:
+    """One line and the evidence, with notes on stderr; or the whole in the format asked for."""
+    if not format:
+        from footprint.report import job_line
+
+        output.write(job_line.text(run), None)
+        output.notes(run.notes[1:])
+        return
+    if format == output.Format.text.value and out is None:
+        from footprint.report import run_text
+
+        output.write(run_text.text(run, color=output.is_colored()), None)
+        return
+    from footprint.report import run_formats
+
+    output.write(run_formats.named(format)(run), out)
