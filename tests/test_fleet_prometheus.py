@@ -321,6 +321,7 @@ def test_where_retention_begins_inside_the_job_the_rest_is_filled_in_and_told(cl
     assert one.it_energy_kwh.low < 0.7 * TRUTH_KWH
     assert found.evidence.grade == "B"
     assert any("did not answer yet" in note for note in found.notes)
+    assert "the server has nothing of the job's beginning: it keeps 10y" in found.notes
 
 
 def test_a_clock_that_is_ahead_shows_in_the_label(client: Prometheus) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from footprint.errors import InputError
 from footprint.fleet.families import FAMILIES, HOST_LABELS, INSTANCE, JOB_LABELS, PROFILE, Family, pod_labels
 from footprint.fleet.prometheus import Prometheus, Series, in_order, milliseconds
-from footprint.fleet.queries import equals, hosts_like, selector
+from footprint.fleet.queries import any_of, equals, hosts_like
 
 __all__ = ["Device", "Job", "Labels", "devices_of", "host_list", "is_own", "job_labels", "place_list", "slices"]
 
@@ -79,49 +79,59 @@ def devices_of(job: Job, server: Prometheus, started_s: float, ended_s: float) -
 
 def _by_label(job: Job, server: Prometheus, span_s: float, ended_s: float) -> tuple[tuple[Device, ...], str]:
     forms = job_labels(job)
-    for family in FAMILIES if forms else ():
-        marks = [tuple(equals(name, value) for name, value in form.items()) for form in forms]
-        found = _found(family, marks, server, span_s, ended_s)
-        if found:
-            own = [form for form in forms if any(is_own(one.labels, (form,)) for one in found)]
-            names = " and ".join(name for form in own for name in form)
-            return _devices(family, found, job, own), f"by label {names}"
+    matchers = [tuple(equals(name, value) for name, value in form.items()) for form in forms]
+    for family, found in _found(matchers, server, span_s, ended_s):
+        own = [form for form in forms if any(is_own(one.labels, (form,)) for one in found)]
+        names = " and ".join(name for form in own for name in form)
+        if devices := _devices(family, found, job, own):
+            return devices, f"by label {names}"
     return (), ""
 
 
 def _by_host(
     job: Job, hosts: Sequence[str], server: Prometheus, span_s: float, ended_s: float
 ) -> tuple[tuple[Device, ...], str]:
-    """Hosts that one family and label do not know are asked for by the next: exporters of several versions."""
-    found: list[Device] = []
+    """Hosts that one label or family does not know are asked for by the next: exporters of several versions."""
+    chosen: list[Device] = []
     labels: dict[str, None] = {}
     seen: set[str] = set()
-    for family in FAMILIES:
-        for label in HOST_LABELS:
-            rest = [host for host in hosts if host not in seen]
-            groups = [rest[i : i + _HOSTS_A_QUERY] for i in range(0, len(rest), _HOSTS_A_QUERY)]
-            series = _found(family, [(hosts_like(label, group),) for group in groups], server, span_s, ended_s)
-            seen |= {_host(one.labels, hosts) for one in series}
-            chosen = _devices(family, series, job, ())
-            found += chosen
-            labels |= dict.fromkeys([label] if chosen else [])
-    return tuple(found), f"by host, label {' and '.join(labels)}" if found else ""
+    for label in HOST_LABELS:
+        rest = [host for host in hosts if host not in seen]
+        groups = [rest[i : i + _HOSTS_A_QUERY] for i in range(0, len(rest), _HOSTS_A_QUERY)]
+        for family, found in _found([(hosts_like(label, group),) for group in groups], server, span_s, ended_s):
+            fresh = [one for one in found if _host(one.labels, hosts) not in seen]
+            devices = _devices(family, fresh, job, ())
+            seen |= {_host(one.labels, hosts) for one in fresh}
+            chosen += devices
+            labels |= dict.fromkeys([label] if devices else [])
+    return tuple(chosen), f"by host, label {' and '.join(labels)}" if chosen else ""
 
 
 def _found(
-    family: Family, marks: Iterable[Sequence[str]], server: Prometheus, span_s: float, ended_s: float
-) -> list[Series]:
-    """Label sets of series with samples in the window: grouped, for jobs and drivers that came and went are many."""
-    kept = (family.uuid, family.index, family.model, INSTANCE, PROFILE, *HOST_LABELS, *_marking())
-    metrics = [name for name in (family.counter, *family.powers[:1], family.utilization) if name]
+    marks: Iterable[Sequence[str]], server: Prometheus, span_s: float, ended_s: float
+) -> Iterator[tuple[Family, list[Series]]]:
+    """Label sets of series with samples in the window, the best family first.
 
-    def asked(metric: str, mark: Sequence[str]) -> Callable[[], list[Series]]:
-        inside = f"last_over_time({selector(metric, *mark)}[{milliseconds(span_s)}])"
-        query = f"count by ({', '.join(dict.fromkeys(kept))}) ({inside})"
-        return lambda: server.instant(query, ended_s)
+    Grouped by the server: jobs and drivers that came and went make many series of one device.
+    """
+    names = {
+        name: family
+        for family in reversed(FAMILIES)
+        for name in (family.counter, *family.powers[:1], family.utilization)
+        if name
+    }
+    own = [label for family in FAMILIES for label in (family.uuid, family.index, family.model)]
+    kept = dict.fromkeys(("__name__", *own, INSTANCE, PROFILE, *HOST_LABELS, *_marking()))
 
-    calls = [asked(metric, mark) for mark in marks for metric in metrics]
-    return [one for answer in in_order(calls) for one in answer]
+    def asked(mark: Sequence[str]) -> Callable[[], list[Series]]:
+        inside = f"last_over_time({{{any_of('__name__', names)},{','.join(mark)}}}[{milliseconds(span_s)}])"
+        return lambda: server.instant(f"count by ({', '.join(kept)}) ({inside})", ended_s)
+
+    answers = [one for answer in in_order(asked(mark) for mark in marks) for one in answer]
+    for family in FAMILIES:
+        found = [one for one in answers if names.get(one.labels.get("__name__", "")) == family]
+        if found:
+            yield family, found
 
 
 def _marking() -> Iterator[str]:
@@ -133,8 +143,8 @@ def _marking() -> Iterator[str]:
 def _devices(family: Family, found: Sequence[Series], job: Job, marks: Sequence[Labels]) -> tuple[Device, ...]:
     by_uuid: dict[str, list[Labels]] = {}
     for one in found:
-        uuid = one.labels.get(family.uuid) or "/".join((_host(one.labels, ()), one.labels.get(family.index, "")))
-        by_uuid.setdefault(uuid, []).append(one.labels)
+        if one.labels.get(family.uuid):
+            by_uuid.setdefault(one.labels[family.uuid], []).append(one.labels)
     devices = []
     for uuid, rows in by_uuid.items():
         hosts, places = job.hosts, job.devices_by_host

@@ -138,14 +138,13 @@ def measured_job(
         on_server = interval.moved(ahead_s)
         if how:
             notes.append(f"{len(devices)} devices found {how}")
-        for batch in shown(opened):
-            results += energies(batch, on_server, server, catalog, limits(catalog))
-            known = {device.uuid for device, _ in results}
-            rest = [device for device in batch.devices if device.uuid not in known]
-            if rest:
-                others += by_use(replace(batch, devices=rest), on_server, server, catalog)
+        calls = (partial(_of_batch, batch, on_server, server, catalog) for batch in opened)
+        for _, (metered, modelled) in zip(shown(opened), in_order(calls), strict=True):
+            results += metered
+            others += modelled
         work = work_of(opened, results, on_server, server, catalog, words)
         notes += _told(results, interval, edge_s)
+        notes += _retention(results, interval, server)
         notes += server.warnings
     meters = [one.usage for _, one in results] + others
     lacking = [host for host in job.hosts if host not in {one.host for one in meters}]
@@ -153,6 +152,16 @@ def measured_job(
         meters += _without_metrics(job, lacking, model, interval, catalog, notes, has_meters=bool(meters))
     meters += hosts_rest(meters, interval, catalog)
     return Found(job, interval, tuple(meters), _hourly(results), evidence(meters), work, tuple(dict.fromkeys(notes)))
+
+
+def _of_batch(
+    batch: Batch, job: Interval, server: Prometheus, catalog: Catalog
+) -> tuple[list[tuple[Device, DeviceEnergy]], list[MeterUsage]]:
+    """Devices that were metered, and those whose use alone is known."""
+    metered = list(energies(batch, job, server, catalog, limits(catalog)))
+    known = {device.uuid for device, _ in metered}
+    rest = [device for device in batch.devices if device.uuid not in known]
+    return metered, list(by_use(replace(batch, devices=rest), job, server, catalog)) if rest else []
 
 
 def _interval(job: Job, server: Prometheus | None, notes: list[str]) -> tuple[Interval, float]:
@@ -246,9 +255,15 @@ def _told(results: Sequence[tuple[Device, DeviceEnergy]], interval: Interval, ed
     ]
     if silent:
         yield _listed(silent)
-    unseen = [one for one in found if any(g.reason == "did not answer yet" for g in one.usage.gaps)]
-    if len(unseen) == len(found) and interval.duration_s > S_PER_H:
-        yield "nothing is known of the job's beginning: is the server's retention shorter than its age?"
+
+
+def _retention(results: Sequence[tuple[Device, DeviceEnergy]], interval: Interval, server: Prometheus) -> Iterator[str]:
+    """Where no device has a beginning, the server may have forgotten it."""
+    unseen = [one for _, one in results if any(gap.reason == "did not answer yet" for gap in one.usage.gaps)]
+    if unseen and len(unseen) == len(results):
+        told = server.flags().get("storage.tsdb.retention.time", "")
+        kept = f"it keeps {told}" if told else "it may keep less than the job's age"
+        yield f"the server has nothing of the job's beginning: {kept}"
 
 
 def _edges(found: Sequence[DeviceEnergy], interval: Interval, edge_s: float) -> Iterator[str]:

@@ -36,6 +36,9 @@ _MOST_ANSWER_BYTES = 2**28
 _MOST_TOLD = 300
 _TRIES = 4
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 20.0
+MOST_AT_ONCE = 6
+"""Requests under way, whatever asks: a server of metrics serves others too."""
+
 _BUSY = (429, 502, 503, 504)
 _TOO_MUCH = (
     "too many samples", "maximum resolution of 11,000", "exceeded sample limit", "max-samples", "too many points",
@@ -72,7 +75,7 @@ class Prometheus:
         self._headers = access.headers
         self._timeout_s, self._pause = timeout_s, pause
         self._opener = web.build_opener(_Stay)
-        self._lock = threading.Lock()
+        self._lock, self._room = threading.Lock(), threading.BoundedSemaphore(MOST_AT_ONCE)
         self.requests_count = 0
         self.samples_count = 0
         self.warnings: dict[str, None] = {}
@@ -151,7 +154,7 @@ class Prometheus:
         with self._lock:
             self.requests_count += 1
         try:
-            with self._opener.open(request, timeout=self._timeout_s) as answer:
+            with self._room, self._opener.open(request, timeout=self._timeout_s) as answer:
                 text = answer.read(_MOST_ANSWER_BYTES + 1)
         except web_error.HTTPError as error:
             with error:

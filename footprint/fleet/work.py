@@ -19,6 +19,8 @@ from footprint.values import Range, Usage
 __all__ = ["Work", "work_of"]
 
 _STEP_S = 30.0
+_MOST_POINTS = 10_000_000
+"""Of one query, within what servers load for one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,8 @@ def work_of(
     """
     if not results or any(one.usage.meter.share < 1 for _, one in results):
         return None
-    busy, fastest = tensor_work(batches, job, _STEP_S, server)
+    most = max(len(batch.devices) for batch in batches)
+    busy, fastest = tensor_work(batches, job, max(_STEP_S, job.duration_s * most / _MOST_POINTS), server)
     total = 0.0
     for device, _ in results:
         known = accelerator_of(device.model, catalog)
