@@ -217,7 +217,7 @@ def test_the_catalog_is_searched_and_paged(page: browsing.Browser, served: Serve
     agrees(page, model="llama-1-7b")
 
 
-PLACES = ("", "runs?run=run-003", "models", "?model=llama-3.1-8b&b.model=llama-3.1-70b")
+PLACES = ("", "runs?run=run-003", "models")
 
 
 def test_no_page_has_a_serious_fault_of_access_and_none_scrolls_sideways_on_a_phone(

@@ -2,7 +2,8 @@
 
     .venv/bin/python tests/benchmarks/app.py [--runs 200] [--samples 1000000]
 
-Each time stands beside a yardstick: the same Chromium showing a page that holds one line, or a bare estimate.
+Each time stands beside a yardstick: the same Chromium showing one line, a bare estimate, and how much slower than at
+its fastest a fixed loop ran in the page between the changes: on a machine that does other work, divide by it.
 Limits: 1.5 s to the first paint and 150 ms to an answer, on two cores that do nothing else.
 """
 
@@ -38,6 +39,15 @@ SHOWN = {
     "models": "#rows-shown tbody tr",
     "data?table=prices": "#rows-shown tbody tr",
 }
+SETTLED_S = 1.2
+"""After a change, for the picture that follows it."""
+
+_LOOP = """
+const begun = performance.now();
+let x = 0;
+for (let i = 0; i < 2e7; i++) { x += i % 7; }
+return performance.now() - begun + 0 * x;
+"""
 _CHANGE = """
 const [id, value, watched, done] = arguments;
 const begun = performance.now(), node = document.querySelector(watched), before = node.textContent;
@@ -60,18 +70,19 @@ def paints(page: browsing.Browser, address: str, css: str) -> tuple[float, float
     return float(first), float(ready)
 
 
-def answers(page: browsing.Browser, address: str, times: int) -> list[float]:
-    """Milliseconds from a change of an input to the number that it changes."""
+def answers(page: browsing.Browser, address: str, times: int) -> tuple[list[float], float]:
+    """Milliseconds from a change of an input to the number that it moves, and how much slower a loop ran meanwhile."""
     page.open(address + "?params=7B&tokens=2T&accelerator=h100-sxm&count=512&region=aws/us-east-1")
     watched = "dd[id='a-value-total_location_kgco2e']"
     page.wait("the page", lambda: page.text(watched), 60)
     time.sleep(2)
-    found = []
+    found, loops = [], []
     for i in range(times):
         given = ("a-tokens", f"{3 + i}T", watched)
         found.append(float(page.driver.execute_async_script(_CHANGE, *given)))
-        time.sleep(0.5)
-    return found
+        loops.append(float(page.js(_LOOP)))
+        time.sleep(SETTLED_S)
+    return found, statistics.median(loops) / min(loops)
 
 
 def timed(call: Callable[[], Any], times: int) -> float:
@@ -119,11 +130,12 @@ def measure(runs: int, samples: int) -> None:
                 first, ready = (min(times) for times in zip(*found, strict=True))
                 told = "" if first <= FIRST_PAINT_MS else "  OVER"
                 print(f"/{place:<20} first paint {first:6.0f} ms, content {ready:6.0f} ms{told}")
-            waits = answers(page, served.address, 15)
+            waits, slower = answers(page, served.address, 15)
             own = timed(lambda: doors.estimate("llama-3.1-8b"), 5)
             middle = statistics.median(waits)
             told = "" if middle <= ANSWER_MS else "  OVER"
             print(f"an answer: median {middle:.0f} ms, least {min(waits):.0f}, most {max(waits):.0f}{told}")
+            print(f"yardstick: a loop in the page ran {slower:.2f} times as long as at its fastest")
             print(f"yardstick: a bare estimate {own:.0f} ms")
             print("fifty clients at once: median {:.0f} ms, longest {:.0f} ms".format(*clients(served, 50)))
         finally:
