@@ -146,7 +146,8 @@ _LADDERS: dict[str, tuple[tuple[float, str], ...]] = {
 }
 _PLAIN = {
     "_g_per_kwh": "g/kWh", "_l_per_kwh": "L/kWh", "_usd_per_kwh": "USD/kWh", "_usd_per_h": "USD/h",
-    "_gb": "GB", "_w_per_gb": "W/GB", "_gb_per_s": "GB/s", "_gbit_per_s": "Gbit/s", "_tokens_per_s": "tokens/s", "_s": "s", "_j": "J",
+    "_gb": "GB", "_w_per_gb": "W/GB", "_gb_per_s": "GB/s", "_gbit_per_s": "Gbit/s",
+    "_tokens_per_s": "tokens/s", "_s": "s", "_j": "J",
     "_bytes": "bytes", "_tflop_per_s": "TFLOP/s", "_top_per_s": "TOP/s", "_flop": "FLOP", "_flop_per_s": "FLOP/s",
     "_kgco2e_per_token": "kgCO2e/token", "_kgco2e_per_flop": "kgCO2e/FLOP",
 }  # fmt: skip

@@ -79,9 +79,7 @@ def ram_power_w(memory_gb: Quantity, ram_w_per_gb: Quantity, ram_most_w: Quantit
     return (by_size_w + ram_most_w - abs(by_size_w - ram_most_w)) / 2
 
 
-def rest_power_w(
-    host_rest_w: Quantity, accelerator_count: Quantity, tdp_w: Quantity, rest_ratio: Quantity
-) -> Quantity:
+def rest_power_w(host_rest_w: Quantity, accelerator_count: Quantity, tdp_w: Quantity, rest_ratio: Quantity) -> Quantity:
     """Power of a node beside accelerators, processors and memory, before the power supply's loss.
 
     rest_power_w = host_rest_w + accelerator_count * tdp_w * rest_ratio
