@@ -106,6 +106,10 @@ def cluster() -> Cluster:
             made.add(
                 metric, {**_labels("gpu01"), "UUID": "GPU-gpu01-1", "gpu": "1"}, START + 11.3 + SCRAPE_S * i, value
             )
+    for i in range(240):
+        at_s = SINCE + SCRAPE_S * i + 1.0
+        made.add("ipmi_dcmi_power_consumption_watts", {"instance": "gpu12:9290"}, at_s, 1100.0)
+        made.add("ceems_redfish_current_watts", {"hostname": "gpu03"}, at_s, 640.0)
     skewed = busy_from(START, START + 10 * S_PER_H)
     made.device("GPU-skewed", "gpu20", skewed, SINCE, START + 11 * S_PER_H, clock_s=90.0, phase_s=20.0,
                 labels=marked("hpc_job", "4300", START, START + 10 * S_PER_H))  # type: ignore[arg-type]  # fmt: skip
@@ -134,6 +138,10 @@ def _long(made: Cluster) -> None:
         ({"hpc_job": "71"}, {"hpc_job": "72"}) if busy[0] < at_s <= busy[1] else ({"hpc_job": "71"},)
     ))  # fmt: skip
     device("long5", phase_s=7.0, names=(None, POWER))
+    for scraper, phase_s in (("dcgm", 7.0), ("dcgm-again", 19.0)):
+        device("long6", phase_s=phase_s, scraper=scraper, clock_s=phase_s / 10, labels=lambda at_s: tuple(
+            {"GPU_I_ID": str(i), "GPU_I_PROFILE": f"{i}g.{i}0gb", "hpc_job": str(80 + i)} for i in (3, 4)
+        ))  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -334,6 +342,21 @@ def test_a_clock_that_is_ahead_shows_in_the_label(client: Prometheus) -> None:
     assert kwh(told) == near(truth, 1e-6)
 
 
+def test_a_hosts_own_meter_tells_the_rest_once_it_is_said_what_it_sees(client: Prometheus) -> None:
+    def rest(host: str, *, has_accelerators: bool) -> MeterUsage:
+        job = Job(hosts=(host,), started_utc_s=START, ended_utc_s=END)
+        found = measured_job(job, client, open_catalog(), words={}, node_has_accelerators=has_accelerators)
+        (node,) = [one for one in found.meters if one.meter.component != "accelerator"]
+        return node
+
+    eighth = 1 / 8  # the job has one accelerator of the eight of such a host
+    assert rest("gpu12", has_accelerators=False).it_energy_kwh.mid == near(1.1 * eighth)
+    assert rest("gpu03", has_accelerators=False).it_energy_kwh.mid == near(0.64 * eighth)
+    assert rest("gpu12", has_accelerators=True).it_energy_kwh.mid == 0  # the meter's eighth is less than the device
+    assert "are they in it?" in rest("gpu12", has_accelerators=True).meter.note
+    assert rest("gpu12", has_accelerators=False).meter.origin == "measured"
+
+
 # long jobs: sums are the server's
 
 LONG_KWH = 30 * S_PER_H * BUSY_W / J_PER_KWH
@@ -353,6 +376,17 @@ def test_an_hour_in_which_a_long_job_shared_its_device_counts_half(client: Prome
     job = Job("71", started_utc_s=START, ended_utc_s=LONG_END)
     found = measured_job(job, client, open_catalog(), words={})
     assert kwh(found) == near(LONG_KWH * (1 - 0.5 / 30))
+
+
+@pytest.mark.parametrize(("job", "slices"), [("83", 3), ("84", 4)])
+def test_instances_of_a_device_that_two_servers_scrape_have_their_slices_of_a_long_job(
+    running: Server, job: str, slices: int
+) -> None:
+    client = Prometheus(Access(running.url))
+    found = measured_job(Job(job, started_utc_s=START, ended_utc_s=LONG_END), client, open_catalog(), words={})
+    assert kwh(found) == near(LONG_KWH * slices / 7)
+    assert devices(found)[0].resets_count == 0
+    assert client.samples_count < 1000
 
 
 def test_counter_and_power_of_a_long_job_are_held_against_each_other(client: Prometheus) -> None:

@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,6 +29,13 @@ _MANY = 4
 Text = str | None
 
 
+class NodePower(StrEnum):
+    """What hosts' own meters see."""
+
+    with_gpus = "with-gpus"
+    without_gpus = "without-gpus"
+
+
 def _which(help: str, metavar: str, *names: str) -> Any:
     return typer.Option(*names, help=help, metavar=metavar, rich_help_panel=_WHICH)
 
@@ -48,6 +56,9 @@ def job(
     precision: Annotated[Text, typer.Option(metavar="NAME", help="Of the work, for its FLOP: bf16, fp8.")] = None,
     clock_skew: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="By which the server's clock is ahead; found by labels.")
+    ] = None,
+    node_power: Annotated[
+        NodePower | None, typer.Option(help="Read hosts' IPMI or Redfish: whether accelerators are in it.")
     ] = None,
     name: Annotated[Text, typer.Option(metavar="NAME", help="What to call it.")] = None,
     project: Annotated[Text, typer.Option(metavar="NAME", help="Whose it is.")] = None,
@@ -87,7 +98,7 @@ def job(
     run = job_run(
         asked, _server(prometheus, accelerator), catalog, checked.plain(),
         model=None if accelerator is None else catalog.accelerator(accelerator).id, clock_skew_s=clock_skew,
-        shown=_progress,
+        node_has_accelerators=None if node_power is None else node_power is NodePower.with_gpus, shown=_progress,
     )  # fmt: skip
     if save:
         _save(run, store)

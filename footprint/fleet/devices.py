@@ -11,7 +11,18 @@ from footprint.fleet.families import FAMILIES, HOST_LABELS, INSTANCE, JOB_LABELS
 from footprint.fleet.prometheus import Prometheus, Series, in_order, milliseconds
 from footprint.fleet.queries import any_of, equals, hosts_like
 
-__all__ = ["Device", "Job", "Labels", "devices_of", "host_list", "is_own", "job_labels", "place_list", "slices"]
+__all__ = [
+    "Device",
+    "Job",
+    "Labels",
+    "devices_of",
+    "host_list",
+    "host_of",
+    "is_own",
+    "job_labels",
+    "place_list",
+    "slices",
+]
 
 Labels = Mapping[str, str]
 MOST_HOSTS = 100_000
@@ -99,9 +110,9 @@ def _by_host(
         rest = [host for host in hosts if host not in seen]
         groups = [rest[i : i + _HOSTS_A_QUERY] for i in range(0, len(rest), _HOSTS_A_QUERY)]
         for family, found in _found([(hosts_like(label, group),) for group in groups], server, span_s, ended_s):
-            fresh = [one for one in found if _host(one.labels, hosts) not in seen]
+            fresh = [one for one in found if host_of(one.labels, hosts) not in seen]
             devices = _devices(family, fresh, job, ())
-            seen |= {_host(one.labels, hosts) for one in fresh}
+            seen |= {host_of(one.labels, hosts) for one in fresh}
             chosen += devices
             labels |= dict.fromkeys([label] if devices else [])
     return tuple(chosen), f"by host, label {' and '.join(labels)}" if chosen else ""
@@ -148,7 +159,7 @@ def _devices(family: Family, found: Sequence[Series], job: Job, marks: Sequence[
     devices = []
     for uuid, rows in by_uuid.items():
         hosts, places = job.hosts, job.devices_by_host
-        host, place = _host(rows[0], hosts), rows[0].get(family.index, "")
+        host, place = host_of(rows[0], hosts), rows[0].get(family.index, "")
         own = {row[INSTANCE] for row in rows if row.get(INSTANCE)}
         if not marks and host in places:
             own, is_chosen = _chosen(own, place, uuid, places[host])
@@ -169,7 +180,7 @@ def _chosen(own: set[str], place: str, uuid: str, wanted: Sequence[str]) -> tupl
     return meant & own, bool(meant & own)
 
 
-def _host(labels: Labels, hosts: Sequence[str]) -> str:
+def host_of(labels: Labels, hosts: Sequence[str]) -> str:
     """The host of a series, as the job calls it."""
     told = next((labels[name] for name in HOST_LABELS if labels.get(name)), "")
     bare = re.sub(r":\d+$", "", told)

@@ -14,7 +14,7 @@ from functools import partial
 from footprint.catalog import Catalog
 from footprint.fleet.devices import Device
 from footprint.fleet.energy import DeviceEnergy, Walk
-from footprint.fleet.families import JOB_LABELS
+from footprint.fleet.families import INSTANCE, JOB_LABELS
 from footprint.fleet.meters import meter_of
 from footprint.fleet.prometheus import Prometheus, Series, in_order, milliseconds
 from footprint.fleet.queries import any_of, differs, selector
@@ -266,7 +266,14 @@ class _Sums:
         self.counts, self.resets, mean_w, self._power_counts = (self._by_uuid(answer) for answer in answers[:4])
         per_w = batch.devices[0].family.per_w
         self.mean_w = {uuid: watts / per_w for uuid, watts in mean_w.items()}
-        self._shared = {uuid for answer in answers[4:] for uuid in self._by_uuid(answer)}
+        seen = [one.labels for answer in answers[4:] for one in answer]
+        instances = {device.uuid: device.instances for device in batch.devices}
+        self._shared = {
+            uuid
+            for labels in seen
+            if (uuid := labels.get(self._uuid, "")) in instances
+            and (not instances[uuid] or labels.get(INSTANCE, "") in instances[uuid])
+        }
         self._slots: dict[str, list[tuple[float, float]]] | None = None
 
     def _call(self, query: str, at_s: float) -> Callable[[], list[Series]]:
@@ -282,8 +289,8 @@ class _Sums:
         for form in forms:
             name = next(iter(form))
             inside = f"last_over_time({selector(metric, self._batch.matcher, *_others(name, form[name]))}[{span}])"
-            jobs = f"count by ({self._uuid}, {name}) ({inside})"
-            yield f"count by ({self._uuid}) ({jobs})" + ("" if device.marks else " > 1")
+            jobs = f"count by ({self._uuid}, {INSTANCE}, {name}) ({inside})"
+            yield f"count by ({self._uuid}, {INSTANCE}) ({jobs})" + ("" if device.marks else " > 1")
 
     def interval_s(self, uuid: str) -> float:
         """Between readings, where the edges do not tell."""

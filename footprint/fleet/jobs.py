@@ -16,6 +16,7 @@ from footprint.fleet.evidence import Evidence, evidence
 from footprint.fleet.extents import found_interval
 from footprint.fleet.gathering import PAD_S, Batch, Interval, batches, energies, open_batch, skew
 from footprint.fleet.modelled import allocated, by_use, hosts_rest
+from footprint.fleet.nodes import node_meters
 from footprint.fleet.prometheus import Prometheus, in_order
 from footprint.fleet.work import Work, work_of
 from footprint.measurement.tracker.assessing import Measured, assess
@@ -57,6 +58,7 @@ def job_run(
     *,
     model: str | None = None,
     clock_skew_s: float | None = None,
+    node_has_accelerators: bool | None = None,
     shown: Shown = tuple,
 ) -> Run:
     """The footprint of a past job.
@@ -69,6 +71,7 @@ def job_run(
     words : of the place, as for a tracked run
     model : the accelerators' name, where the metrics do not tell it or there are none
     clock_skew_s : by which the server's clock is ahead of the scheduler's; found from labels where it is None
+    node_has_accelerators : whether hosts' own meters (IPMI, Redfish) see their accelerators too; None: not to be read
     shown : is given what is to be fetched and hands it on, for a progress bar
 
     Raises
@@ -78,7 +81,10 @@ def job_run(
     QueryError
         When the server does not answer.
     """
-    found = measured_job(job, server, catalog, model=model, clock_skew_s=clock_skew_s, shown=shown, words=words)
+    found = measured_job(
+        job, server, catalog, words=words, model=model, clock_skew_s=clock_skew_s,
+        node_has_accelerators=node_has_accelerators, shown=shown,
+    )  # fmt: skip
     work = found.work
     progress = Progress() if work is None else Progress(training_flop=work.flop.mid)
     name = job.name or job.id or job.pod or job.namespace or "+".join(job.hosts[:_MOST_NAMED])
@@ -117,6 +123,7 @@ def measured_job(
     words: Mapping[str, Any],
     model: str | None = None,
     clock_skew_s: float | None = None,
+    node_has_accelerators: bool | None = None,
     shown: Shown = tuple,
 ) -> Found:
     """What is known of a job's energy; parameters and errors as in `job_run`."""
@@ -124,6 +131,7 @@ def measured_job(
     interval, edge_s = _interval(job, server, notes)
     results: list[tuple[Device, DeviceEnergy]] = []
     others: list[MeterUsage] = []
+    nodes: list[MeterUsage] = []
     work: Work | None = None
     if server is not None:
         devices, how = devices_of(job, server, interval.started_s - PAD_S, interval.ended_s + PAD_S)
@@ -142,6 +150,11 @@ def measured_job(
         for _, (metered, modelled) in zip(shown(opened), in_order(calls), strict=True):
             results += metered
             others += modelled
+        if node_has_accelerators is not None:
+            own = [one.usage for _, one in results] + others
+            nodes += node_meters(
+                own, on_server, server, catalog, limits(catalog), has_accelerators=node_has_accelerators
+            )
         work = work_of(opened, results, on_server, server, catalog, words)
         notes += _told(results, interval, edge_s)
         notes += _retention(results, interval, server)
@@ -150,7 +163,8 @@ def measured_job(
     lacking = [host for host in job.hosts if host not in {one.host for one in meters}]
     if lacking or not meters:
         meters += _without_metrics(job, lacking, model, interval, catalog, notes, has_meters=bool(meters))
-    meters += hosts_rest(meters, interval, catalog)
+    metered = {one.host for one in nodes}
+    meters += (*nodes, *hosts_rest([one for one in meters if one.host not in metered], interval, catalog))
     return Found(job, interval, tuple(meters), _hourly(results), evidence(meters), work, tuple(dict.fromkeys(notes)))
 
 
