@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import functools
 import shutil
 import signal
@@ -24,6 +25,7 @@ IDLE_W, BUSY_W = 70.0, 600.0
 SCRAPE_S = 30.0
 MODEL = "NVIDIA H100 80GB HBM3"
 ENERGY, POWER = "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION", "DCGM_FI_DEV_POWER_USAGE"
+_PR_SET_PDEATHSIG = 1
 Labels = Mapping[str, str]
 Steps = Sequence[tuple[float, float]]
 
@@ -126,6 +128,12 @@ def _free_port() -> int:
         return int(one.getsockname()[1])
 
 
+def _end_with_parent() -> None:
+    """A test that is killed leaves no server behind (Linux)."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
 @contextlib.contextmanager
 def serving(cluster: Cluster, flags: Sequence[str] = ()) -> Iterator[Server]:
     """Prometheus with these readings, on a port of its own, until the end of the block."""
@@ -150,7 +158,7 @@ def serving(cluster: Cluster, flags: Sequence[str] = ()) -> Iterator[Server]:
                 "--storage.tsdb.retention.time=10y", f"--web.listen-address=127.0.0.1:{port}", "--log.level=error",
                 *flags,
             ],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=_end_with_parent,
         )  # fmt: skip
         url = f"http://127.0.0.1:{port}"
         _wait(url, process)
