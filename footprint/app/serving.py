@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import platform
 import secrets
 from dataclasses import dataclass, replace
 
@@ -18,6 +19,9 @@ from footprint.errors import InputError
 
 _HIGHEST_PORT = 65_535
 _TOKEN_BYTES = 24
+_EVERYWHERE = ("0.0.0.0", "::", "")
+"""Bound so, others reach this machine by its name."""
+
 _FIX = "give an address of this machine"
 
 
@@ -70,7 +74,8 @@ def open_app(settings: Settings) -> Served:
     server = _bound(settings, app.server)
     guard = Guard(settings.host, server.port, token, app.csp_hashes())
     guard.protect(app.server)
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    name = platform.node() if settings.host in _EVERYWHERE else settings.host
+    host = f"[{name}]" if ":" in name else name
     return Served(server, books, f"http://{host}:{server.port}/", token, is_made)
 
 
