@@ -683,7 +683,7 @@ def test_a_meter_that_comes_later_joins_and_one_that_is_there_stays() -> None:
 
 
 def test_what_was_drawn_before_the_training_began_and_after_it_ended_is_not_its_own() -> None:
-    """A busy host reads late: 0.5 s at 100 W before, 1 s at 300 W after."""
+    """A busy host reads late: 0.5 s of an interval at 200 W before, 1 s at 300 W after."""
     host = host_of(counting(period_s=0.0))
     for second, (energy_j, power_w) in enumerate([(0.0, 100.0), (200.0, 300.0), (500.0, 300.0), (800.0, 300.0)]):
         sample = joules(second, energy_j, power_w, utilization=0.0, attributed_share=0.5)
@@ -692,12 +692,25 @@ def test_what_was_drawn_before_the_training_began_and_after_it_ended_is_not_its_
     host.bound(["gpu"], ended_s=2.0)
     (usage,) = host.usages("host", 0.0, 3.0)
     energy = usage.it_energy_kwh
-    assert energy.mid * J_PER_KWH == pytest.approx(800.0 - 50.0 - 300.0, rel=1e-9)
+    assert energy.mid * J_PER_KWH == pytest.approx(800.0 - 100.0 - 300.0, rel=1e-9)
     assert energy.low == 0.0  # a second and a half at the limit is more than all of it
     assert energy.high * J_PER_KWH == pytest.approx(800.0, rel=1e-9)
     assert usage.stalled_it_energy_kwh == pytest.approx(energy.mid, rel=1e-9)
     assert usage.attributed_it_energy_kwh is not None
     assert usage.attributed_it_energy_kwh.mid == pytest.approx(energy.mid / 2, rel=1e-9)
+
+
+def test_power_before_the_training_began_is_that_of_the_first_fast_readings() -> None:
+    """Idle at the start of an interval that is busy later: what was read before the training began is idle."""
+    host = host_of(counting(period_s=0.1))
+    host.push(0.0, [joules(0, 0.0, 700.0)])
+    for at_s in (0.1, 0.2, 0.3):
+        host.push(at_s, [joules(at_s, 60.0 * at_s, stale_s=0.0)], is_edge=True)
+    host.push(1.0, [joules(1.0, 500.0, 500.0)])
+    before = host.usages("host", 0.0, 1.0)[0].it_energy_kwh.mid
+    host.bound(["gpu"], begun_s=0.2)
+    cut_j = (before - host.usages("host", 0.0, 1.0)[0].it_energy_kwh.mid) * J_PER_KWH
+    assert cut_j == pytest.approx(0.2 * 60.0, rel=1e-9)
 
 
 def test_bounds_outside_of_the_readings_take_nothing_away() -> None:

@@ -77,7 +77,7 @@ class HostIntegral:
         late_s = max(one.last.at_s - self._ended_s.get(meter.id, math.inf), 0.0)
         to_kwh = meter.share * meter.true_over_read_ratio.mid / J_PER_KWH
         mean_w = usage.mean_w / meter.share
-        first_w, last_w = (mean_w if s.power_w is None else s.power_w for s in (one.first, one.last))
+        first_w, last_w = one.edge_w()
         middle_kwh = min((first_w * early_s + last_w * late_s) * to_kwh, energy.mid)
         most_w = max(meter.max_w or one.peak_w or mean_w, first_w, last_w)
         most_kwh = min(most_w * (early_s + late_s) * to_kwh, energy.low)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from footprint.measurement.metering.soundness import sound
 from footprint.units import J_PER_KWH, S_PER_H
 from footprint.values import Gap, Meter, MeterUsage, Range, Sample
 
@@ -74,6 +75,7 @@ class MeterIntegral:
         self._bridged_until_s = -math.inf
         self._owed_since_s: float | None = None  # a counter stands still, but is not taken for stuck yet
         self._owed_j = 0.0  # drawn meanwhile, by power
+        self._edge_w = (0.0, 0.0)  # in the first interval and in the last one
         self._start_ticks: list[Sample] = []
         self._end_edges: list[Sample] = []
 
@@ -81,7 +83,7 @@ class MeterIntegral:
 
     def push(self, sample: Sample) -> float:
         """Take the next sample; returns the joules since the last one (mid, my share of the device)."""
-        sample = _sound(sample)
+        sample = sound(sample)
         if sample.power_w is not None:
             self.peak_w = sample.power_w if self.peak_w is None else max(self.peak_w, sample.power_w)
         number = sample.energy_j if self.meter.has_counter else sample.power_w
@@ -98,12 +100,14 @@ class MeterIntegral:
         self._span_s += elapsed_s
         self._sort(joules, self.last, sample)
         self._end_edges.clear()
+        near_w = joules / elapsed_s if self.meter.has_counter else sample.power_w or 0.0
+        self._edge_w = (near_w if self._count == 1 else self._edge_w[0], near_w)
         self.last = sample
         return joules * self.meter.share
 
     def push_edge(self, sample: Sample) -> None:
         """Take a fast reading of the counter after the first sample or after the last one."""
-        sample = _sound(sample)
+        sample = sound(sample)
         if self.last is None or sample.energy_j is None:
             return
         edges = self._end_edges if self._count else self._start_ticks
@@ -247,6 +251,14 @@ class MeterIntegral:
             return self.last.power_w * self.meter.share
         return self._mean_w() * self.meter.share if self._span_s else None
 
+    def edge_w(self) -> tuple[float, float]:
+        """Power right after the first sample and right before the last one, the whole device's."""
+        first_w, last_w = self._edge_w
+        if self._start_ticks and self.first is not None and self.first.energy_j is not None:
+            tick, lacked_j = self._start_ticks[-1], self._before_start().mid
+            first_w = max((tick.energy_j or 0.0) - self.first.energy_j - lacked_j, 0.0) / (tick.at_s - self.first.at_s)
+        return first_w, last_w
+
     def live_j(self) -> float:
         """Joules so far without the edges, my share of the device."""
         return self._sum.mid * self.meter.share * self.meter.true_over_read_ratio.mid
@@ -371,18 +383,6 @@ class MeterIntegral:
         yield from self.gaps
         for start, end, reason in self._silences(started_s, ended_s):
             yield Gap(start + self.utc_offset_s, end + self.utc_offset_s, reason)
-
-
-def _sound(sample: Sample) -> Sample:
-    """The same, with numbers that cannot be taken for absent."""
-    if _can_be(sample.energy_j) and _can_be(sample.power_w) and _can_be(sample.stale_s):
-        return sample
-    energy_j, power_w, stale_s = (n if _can_be(n) else None for n in (sample.energy_j, sample.power_w, sample.stale_s))
-    return replace(sample, energy_j=energy_j, power_w=power_w, stale_s=stale_s)
-
-
-def _can_be(number: float | None) -> bool:
-    return number is None or 0 <= number < math.inf
 
 
 def _hours(started_s: float, ended_s: float) -> Iterator[tuple[int, float]]:
