@@ -27,13 +27,19 @@ def commands() -> list[str]:
     return [line.removeprefix("$ ") for line in lines if line.startswith("$ footprint")]
 
 
-def run(command: str) -> subprocess.CompletedProcess[str]:
+def pictures() -> list[str]:
+    """The `footprint chart` and `footprint report` lines, which write files."""
+    lines = [line for block in blocks("sh") for line in block.splitlines()]
+    return [line for line in lines if line.startswith(("footprint chart", "footprint report"))]
+
+
+def run(command: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
     """Run a documented command as a user would, 80 columns wide."""
     words = shlex.split(command, comments=True)
     environment = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1"}
     return subprocess.run(
         [sys.executable, "-m", "footprint", *words[1:]],
-        capture_output=True, text=True, cwd=ROOT, env=environment, check=False, encoding="utf-8",
+        capture_output=True, text=True, cwd=folder, env=environment, check=False, encoding="utf-8",
     )  # fmt: skip
 
 
@@ -44,6 +50,13 @@ def test_readme_command_works_as_written(command: str) -> None:
     assert done.returncode == expected, done.stderr
     assert "Traceback" not in done.stderr
     assert (done.stderr if expected else done.stdout + done.stderr).strip()
+
+
+@pytest.mark.parametrize("command", pictures())
+def test_readme_picture_is_drawn_as_written(command: str, tmp_path: Path) -> None:
+    done = run(command, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / shlex.split(command)[-1]).stat().st_size > 10_000
 
 
 @pytest.mark.parametrize("code", blocks("python"))
