@@ -52,6 +52,9 @@ def job(
     namespace: Annotated[Text, _which("Its namespace.", "NAME")] = None,
     container: Annotated[Text, _which("Its container.", "NAME")] = None,
     prometheus: Annotated[Text, _which("The server; FOOTPRINT_PROMETHEUS_URL. Thanos and Mimir too.", "URL")] = None,
+    sacct: Annotated[
+        Path | None, _which("What sacct -D --parsable2 wrote; asked, where it is there and no --from is.", "FILE")
+    ] = None,
     accelerator: Annotated[Text, typer.Option(metavar="NAME", help="Where the metrics do not tell it.")] = None,
     precision: Annotated[Text, typer.Option(metavar="NAME", help="Of the work, for its FLOP: bf16, fp8.")] = None,
     clock_skew: Annotated[
@@ -72,20 +75,24 @@ def job(
 
     Its devices are found by a label (hpc_job of dcgm-exporter, or a pod's), else by hosts and places. Energy is
     by counters where there are any: A, power: B, utilization: C, hours and a share of TDP: D.
+    When a SLURM job ran is asked of sacct by its id; a requeued one has a line for each start.
     Credentials come from FOOTPRINT_PROMETHEUS_TOKEN_FILE, or _USER and _PASSWORD_FILE; a tenant from _ORG.
 
     \b
     Examples:
       footprint job 4242 --prometheus http://prometheus:9090 --country FR
+      footprint job 4242 --sacct saved.txt
       footprint job --from 2026-11-01T08:00 --to 2026-11-01T20:00 --host gpu[01-16] --gpus 0-3
       footprint job --pod train-0 --namespace ml --format json
     """
     chosen = output.chosen(format, out)
     asked = _job(subject, begin, end, host, gpus, {"pod": pod, "namespace": namespace, "container": container})
     from dataclasses import replace
+    from functools import partial
 
     from footprint.catalog import open_catalog
     from footprint.fleet.jobs import job_run
+    from footprint.fleet.slurm_jobs import known_of
     from footprint.measurement.tracker.words import label, track_words
 
     asked = replace(
@@ -95,14 +102,18 @@ def job(
     )
     catalog = open_catalog(data)
     checked = track_words("job", {**words, "precision": precision, "data": data})
-    run = job_run(
-        asked, _server(prometheus, accelerator), catalog, checked.plain(),
+    is_whole = format is not None or out is not None
+    known = known_of(asked, sacct, os.environ, is_one=is_whole)
+    server = _server(prometheus, accelerator)
+    run_of = partial(
+        job_run, server=server, catalog=catalog, words=checked.plain(),
         model=None if accelerator is None else catalog.accelerator(accelerator).id, clock_skew_s=clock_skew,
         node_has_accelerators=None if node_power is None else node_power is NodePower.with_gpus, shown=_progress,
     )  # fmt: skip
-    if save:
-        _save(run, store)
-    _show(run, chosen if format is not None or out is not None else "", out)
+    for run in known.runs(run_of, has_metrics=server is not None):
+        if save:
+            _save(run, store)
+        _show(run, chosen if is_whole else "", out)
 
 
 def _job(
