@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from pathlib import Path
+from statistics import median
 from types import ModuleType
 
 import pytest
@@ -43,12 +44,14 @@ def test_starting_and_answering_stay_within_their_multiple_of_a_yardstick(name: 
 
 
 def test_work_done_twice_is_over_a_limit_of_one_and_a_half_on_any_machine() -> None:
-    """The yardstick itself: the same work is one of it, twice the work is two."""
+    """The yardstick itself: the same work is one of it, twice the work is two. The median of five, others being busy."""
     for yardstick, times in ((compare.SMALL_WORK, 40), (compare.LARGE_WORK, 5)):
-        one, once = compare.call_ms("", "work()", times, yardstick=yardstick)
-        two, again = compare.call_ms("", "work(); work()", times, yardstick=yardstick)
-        assert one / once == pytest.approx(1, abs=0.4)
-        assert two / again == pytest.approx(2, abs=0.7)
+        for statement, expected in (("work()", 1.0), ("work(); work()", 2.0)):
+            found = []
+            for _ in range(5):
+                took, once = compare.call_ms("", statement, times, yardstick=yardstick)
+                found.append(took / once)
+            assert median(found) == pytest.approx(expected, rel=0.35), found
 
 
 def test_a_start_is_slower_than_a_bare_interpreter_and_children_write_bytecode() -> None:
