@@ -200,7 +200,9 @@ class Sampler:
                 self.problems[sensor.name] = f"{type(error).__name__}: {error}"
             for meter, reason in sensor.lost():
                 self.problems[meter] = reason
-        self._latest.update((one.meter, one) for one in samples if one.energy_j is not None)
+        for one in samples:
+            if one.energy_j is not None:
+                self._latest[one.meter] = one
         self._hand_on(samples, False)
 
     def _hand_on(self, samples: Sequence[Sample], is_edge: bool) -> None:

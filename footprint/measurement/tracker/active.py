@@ -200,6 +200,8 @@ class ActiveRun:
     def taken(self, now_s: float) -> tuple[dict[str, tuple[int, float]], dict[str, float], tuple[str, ...]]:
         """Windows, progress and notes since the last call."""
         windows = self._windows.take(now_s)
+        if not (self._has_progressed or self._new_notes):
+            return windows, {}, ()
         with self._lock:
             progress = dict(self._progress) if self._has_progressed else {}
             self._has_progressed = False

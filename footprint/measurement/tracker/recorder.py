@@ -254,7 +254,7 @@ class Recorder:
     def _take(self, at_s: float, samples: Sequence[Sample], is_edge: bool) -> None:
         if self._is_abandoned:
             return
-        own = tuple(sample for sample in samples if sample.meter in self._mine)
+        own = tuple([sample for sample in samples if sample.meter in self._mine])
         host = self.run.host
         joules = host.push(at_s, own, is_edge) if host is not None else 0.0
         if is_edge:

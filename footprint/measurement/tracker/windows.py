@@ -67,6 +67,8 @@ class WindowClock:
 
     def take(self, now_s: float) -> dict[str, tuple[int, float]]:
         """Closed windows and seconds inside since the last call, by name; open windows go on from `now_s`."""
+        if not (self._closed or self._open):
+            return {}
         with self._lock:
             taken, self._closed = self._closed, {}
             for key, (path, since_s) in self._open.items():
