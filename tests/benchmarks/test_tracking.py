@@ -121,7 +121,7 @@ def test_what_could_be_measured_of_a_gpu_that_breaks_is_measured(seen: dict[str,
 
 @pytest.mark.slow
 def test_a_gpu_that_breaks_is_told(seen: dict[str, tracking.Seen]) -> None:
-    notes = seen[OURS].fault_told.splitlines()
+    notes = seen[OURS].fault_notes
     for gpu, words in (
         (RESET, ("its counter was reset 1 times",)),
         (LOST, ("the device is lost", "ceased to answer for")),

@@ -63,7 +63,8 @@ class Seen:
 
     errors: list[Error] = field(default_factory=list)
     faults: dict[int, float | None] = field(default_factory=dict)
-    fault_told: str = ""  # the exception that it raised, or its notes
+    fault_error: str = ""  # what it raised
+    fault_notes: tuple[str, ...] = ()
     times: dict[bool, float] = field(default_factory=dict)  # each rank sees one GPU -> how often they are counted
     starts: Starts | None = None
     cpu_s: tuple[float, ...] = ()  # a minute, by each five seconds of one
@@ -94,7 +95,8 @@ def watch(lab: Lab, tools: Sequence[str], seconds: float = LONG_S, *, with_cost:
         seen[tool].errors = lab_of.errors_of(mixed, (*long.found()["windows"], *short.found()["windows"]))
         (window,) = faults.found()["windows"]
         seen[tool].faults = lab_of.fault_errors(faulty, moments_s, window)
-        seen[tool].fault_told = window["joules"].get("error") or "\n".join(window["joules"].get("notes", ()))
+        seen[tool].fault_error = window["joules"].get("error", "")
+        seen[tool].fault_notes = tuple(window["joules"].get("notes", ()))
     if with_cost:
         collect_cost(costing, seen)
     return seen
@@ -181,7 +183,11 @@ def rows(seen: Mapping[str, Seen]) -> list[list[str]]:
     for seconds in (MIDDLE_S, *SHORT_S):
         accurate(f"  {seconds:g} s, all waves", "in band", (SAMPLED,), seconds)
     for gpu, name in FAULTS.items():
-        row(name, percent(FAULT_SHARE), lambda own, gpu=gpu: percent(own.faults.get(gpu)) if own.faults else "-")
+        row(
+            name,
+            percent(FAULT_SHARE),
+            lambda own, gpu=gpu: "raises" if own.fault_error else percent(own.faults.get(gpu)),
+        )
     row("8 ranks, each sees 8 GPUs", "1.00 times", lambda own: f"{own.times[False]:.3f} times")
     row("8 ranks, each sees its own", "1.00 times", lambda own: f"{own.times[True]:.3f} times")
     row("start and stop, first", f"{START_AND_STOP_MS:.0f} ms", lambda own: f"{own.starts.first_ms:.1f} ms")
@@ -214,9 +220,9 @@ def main() -> int:
     print(f"the least that Python can do each second: {min(seen[YARDSTICK].cpu_s):.4f} CPU seconds a minute")
     slow = max(own[compare.BARE] / QUIET_BARE_MS, 1.0)
     print(f"a bare interpreter starts in {own[compare.BARE]:.1f} ms: {slow:.1f} times what a quiet machine takes")
-    for tool, own_seen in seen.items():
-        if tool in found and own_seen.fault_told:
-            print(f"{tool}, where GPUs are lost: {own_seen.fault_told[:100]}")
+    for tool in tools:
+        if seen[tool].fault_error:
+            print(f"{tool}, where GPUs are lost: {seen[tool].fault_error[:100]}")
     for tool, python in pythons.items():
         if python is None:
             how = f"python -m venv DIR && DIR/bin/pip install {tool}, then {compare.PEERS_VARIABLE}=DIR/bin/python"

@@ -102,6 +102,7 @@ class CodeCarbon:
     def stop(self) -> Callable[[], Joules]:
         self._tracker.stop()
         told = {str(gpu): joules for gpu, joules in self._joules.items()}
+        told["total"] = self._tracker.final_emissions_data.gpu_energy * J_PER_KWH  # of those that it takes for its own
         return lambda: told
 
 

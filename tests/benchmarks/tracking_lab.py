@@ -281,7 +281,7 @@ def times_counted(host: Emulator, tool: str, ranks: Sequence[Running], *, apart:
         return _read_from_folder(host, Path(found[0]["folder"]), windows)
     said_j = true_j = 0.0
     for rank, window in enumerate(windows.values()):
-        said_j += sum(window["joules"].values())
+        said_j += window["joules"].get("total") or sum(window["joules"].values())
         own_j = host.true_energy_j(rank if apart else None, window["from_s"], window["to_s"])
         true_j += own_j if apart else own_j / RANKS
     return said_j / true_j
