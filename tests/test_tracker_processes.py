@@ -525,9 +525,10 @@ def test_a_run_that_goes_on_is_read_by_others_as_running(nursery: Nursery, wavy:
     child = nursery.start(wavy, f"with {TRACK} as run:\n    run.step(3); say(1); time.sleep(30)")
     child.wait_for()
     time.sleep(0.8)
-    run = read_run(only_run(child))
+    seen = Path(shutil.copytree(only_run(child), child.folder / "seen"))  # it grows while it is read
+    run = read_run(seen)
     assert run.status == "running"
-    assert joules(run) == truth(wavy, journal.files_of(only_run(child)))
+    assert joules(run) == truth(wavy, journal.files_of(seen))
     child.kill()
     child.wait()
     assert read_run(only_run(child)).status == "interrupted"
