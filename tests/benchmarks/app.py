@@ -110,8 +110,9 @@ def clients(served: Served, count: int) -> tuple[float, float]:
     return statistics.median(waits), max(waits)
 
 
-def measure(runs: int, samples: int) -> None:
-    """Print all of it."""
+def measure(runs: int, samples: int) -> bool:
+    """Print all of it; whether every limit was kept."""
+    kept = True
     with tempfile.TemporaryDirectory() as folder, browsing.browser() as page:
         home = Path(folder)
         app_homes.many(home / "runs", runs)
@@ -129,11 +130,13 @@ def measure(runs: int, samples: int) -> None:
                 found = [paints(page, served.address + place, css) for _ in range(3)]
                 first, ready = (min(times) for times in zip(*found, strict=True))
                 told = "" if first <= FIRST_PAINT_MS else "  OVER"
+                kept = kept and not told
                 print(f"/{place:<20} first paint {first:6.0f} ms, content {ready:6.0f} ms{told}")
             waits, slower = answers(page, served.address, 15)
             own = timed(lambda: doors.estimate("llama-3.1-8b"), 5)
             middle = statistics.median(waits)
             told = "" if middle <= ANSWER_MS else "  OVER"
+            kept = kept and not told
             print(f"an answer: median {middle:.0f} ms, least {min(waits):.0f}, most {max(waits):.0f}{told}")
             print(f"yardstick: a loop in the page ran {slower:.2f} times as long as at its fastest")
             print(f"yardstick: a bare estimate {own:.0f} ms")
@@ -141,6 +144,7 @@ def measure(runs: int, samples: int) -> None:
         finally:
             served.stop()
             thread.join()
+    return kept
 
 
 def main() -> None:
@@ -151,7 +155,7 @@ def main() -> None:
     options = parser.parse_args()
     if reason := browsing.why_not():
         sys.exit(reason)
-    measure(options.runs, options.samples)
+    sys.exit(0 if measure(options.runs, options.samples) else 1)
 
 
 if __name__ == "__main__":
