@@ -27,6 +27,7 @@ from footprint.values import MeterUsage, Run
 
 MILLISECONDS_PER_S = 1000
 LATE_S = 0.3
+GAP_RATIO = 3
 
 NURSERY = r"""
 import json, os, sys, time, threading, signal, warnings
@@ -213,21 +214,29 @@ class Span:
 
 
 def spans_of(files: Sequence[Path]) -> dict[str, Span]:
-    """Of each meter that these journals hold readings of."""
+    """Of each meter that these journals hold readings of.
+
+    A reading of power carries the time of the sensor's last update, up to a period ago: what was drawn since then
+    counts too, up to the end of the training, or to the last line where there is none.
+    """
     found: dict[str, Span] = {}
     for file in files:
-        begun_s, ended_s = -math.inf, math.inf
+        begun_s, ended_s, line_s = -math.inf, math.inf, -math.inf
         read: dict[str, tuple[float, float]] = {}
         for tick in journal.read(file).ticks():
             begun_s = begun_s if tick.begun_s is None else tick.begun_s
             ended_s = tick.at_s if tick.end else ended_s
+            line_s = line_s if tick.is_edge else tick.at_s
             for sample in () if tick.is_edge else tick.samples:
                 read[sample.meter] = (read.get(sample.meter, (sample.at_s,))[0], sample.at_s)
+        header = journal.read(file).header
+        counted = {meter.id for meter in header.meters if meter.has_counter}
         for meter, (first_s, last_s) in read.items():
-            own = Span(
-                max(first_s, begun_s), min(last_s, ended_s), max(begun_s - first_s, 0) + max(last_s - ended_s, 0)
-            )
-            found[meter] = own
+            until_s = min(ended_s, line_s)
+            if meter not in counted and until_s - last_s < GAP_RATIO * header.interval_s:
+                last_s = max(last_s, until_s)
+            cut_s = max(begun_s - first_s, 0) + max(last_s - ended_s, 0)
+            found[meter] = Span(max(first_s, begun_s), min(last_s, ended_s), cut_s)
     return found
 
 
