@@ -751,6 +751,7 @@ class Run:
     project: str = ""
     tags: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
+    evidence: str = ""  # A to D, the better the sooner: how well its energy is known; empty where nobody graded it
     meters: tuple[MeterUsage, ...] = ()
     windows: tuple[WindowUsage, ...] = ()
     segments: tuple[Segment, ...] = ()

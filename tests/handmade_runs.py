@@ -171,6 +171,7 @@ def run(**changes: Any) -> Run:
         "project": "llm",
         "tags": ("sft", "night"),
         "hosts": ("gpu01",),
+        "evidence": "A",
         "meters": (*(gpu(i) for i in range(COUNT)), *host_meters()),
         "progress": Progress(steps_count=4000, tokens=2e9, total_steps_count=4000, training_flop=8.4e19),
         "mfu": 0.412,

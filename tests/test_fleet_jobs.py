@@ -14,9 +14,9 @@ from prometheus_fixture import Cluster, Server, busy_from, needs_prometheus, ser
 from footprint.catalog import open_catalog
 from footprint.cli import main
 from footprint.errors import InputError
+from footprint.evidence import evidence
 from footprint.fleet.devices import Job, host_list, place_list, slices
 from footprint.fleet.energy import DeviceEnergy, Walk
-from footprint.fleet.evidence import evidence
 from footprint.fleet.jobs import job_run
 from footprint.fleet.readings import Reading
 from footprint.measurement.tracker.limits import limits
@@ -168,7 +168,7 @@ def test_allocated_hours_alone_have_a_wide_range() -> None:
     energy = run.usage.it_energy_kwh
     assert run.usage.accelerator_hours.mid == pytest.approx(2)
     assert energy.low < 0.5 * energy.mid < 1.5 * energy.mid < energy.high
-    assert "evidence-D" in run.tags
+    assert run.evidence == "D"
 
 
 # the command

@@ -33,6 +33,7 @@ FLOORS: dict[str, int] = {
     "catalog": 3,  # a package: files, records, schema and lookups are one room
     "derivation": 3,  # calls formulas and makes Steps: above values, and both floors that calculate need it
     "uncertainty": 3,
+    "evidence": 3,  # the grade of a run: fleet and tracker give it, every report says it in the same words
     "records": 3,  # values as plain data and back: the store, the journals and every report write them the same way
     "store": 3,
     "measurement.claims": 3,  # who counts a device on a host: apart from sensors, which only read, and from time
@@ -141,7 +142,7 @@ DECIMALS = {
     ("measurement/tracker/forecasting.py", "0.01"): "named: below it a forecast says nothing of a budget",
     ("measurement/command.py", "0.02"): "named: within it a signal to many processes has reached them all",
     ("report/wording.py", "0.01"): "named: below it a share is next to nothing",
-    ("fleet/evidence.py", "0.95"): "named: the coverage that the best grade of evidence asks for",
+    ("evidence.py", "0.95"): "named: the coverage that the best grade of evidence asks for",
     ("fleet/jobs.py", "0.05"): "named: how far a counter and power may differ before it is told",
     ("fleet/jobs.py", "0.001"): "named: the share of a job's energy from which its edges are told",
     ("report/layout.py", "0.01"): "named: below it a share of a step is next to nothing",

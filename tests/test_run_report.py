@@ -39,6 +39,7 @@ def hostile() -> Run:
         notes=(bad,),
         windows=(WindowUsage(bad, 1, 1.0, handmade.around(1.0)),),
         segments=tuple(replace(s, host=bad) for s in run.segments), status=bad, version=bad,
+        evidence=bad,
     )  # fmt: skip
 
 
@@ -80,6 +81,19 @@ def test_the_first_screen_answers() -> None:
     ):  # fmt: skip
         assert words in screen, words
     assert re.search(r"CO2e market +not known", screen)
+
+
+@pytest.mark.parametrize("name", ["text", "markdown", "html", "latex"])
+def test_the_grade_of_evidence_is_said_in_words_and_a_run_without_one_says_nothing(name: str) -> None:
+    told = run_formats.named(name)(handmade.run())
+    assert "Evidence A: energy counters or a node meter" in " ".join(told.split())
+    assert "Evidence" not in run_formats.named(name)(handmade.run(evidence=""))
+
+
+def test_a_run_that_was_saved_before_there_were_grades_is_read_and_has_none() -> None:
+    old = records.to_plain(handmade.run())
+    del old["evidence"]
+    assert records.from_plain(Run, old) == handmade.run(evidence="")
 
 
 def test_every_part_says_how_it_is_known_and_parts_add_up_to_the_whole() -> None:
@@ -289,6 +303,7 @@ def test_csv_numbers_are_unrounded_and_say_how_they_are_known() -> None:
     node = next(r for r in rows if r["part"] == "meter gpu01 node" and r["quantity"] == "it_energy_kwh")
     assert (node["known_by"], float(node["mid"]), node["unit"]) == ("assumed", 2.8, "kWh")
     assert {r["run"] for r in rows} == {run.id}
+    assert {r["evidence"] for r in rows} == {"A"}
 
 
 def test_html_is_whole_and_carries_its_data() -> None:

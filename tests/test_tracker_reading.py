@@ -556,6 +556,28 @@ def test_coverage_is_the_share_of_energy_that_sensors_read(tmp_path: Path) -> No
     assert run.usage.coverage_share == pytest.approx(kwh(300, 300) * 0.5 / whole_kwh, rel=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("meters", "grade"),
+    [
+        ((GPU, CPU), "A"),
+        ((replace(GPU, has_counter=False), CPU), "B"),
+        ((gpu(0), gpu(1, has_counter=False)), "B"),
+        ((PLUG, CPU), "A"),
+        ((CPU,), "C"),
+        ((replace(CPU, origin="measured", has_counter=True),), "A"),
+    ],
+)
+def test_a_live_run_stands_on_the_same_ladder_of_evidence(tmp_path: Path, meters: Sequence[Meter], grade: str) -> None:
+    written(tmp_path, drawing(60.0, [300.0] * len(meters), end="finished"), meters)
+    assert read_run(tmp_path).evidence == grade
+
+
+def test_a_counter_that_was_not_read_for_long_is_evidence_b(tmp_path: Path) -> None:
+    lines = [*drawing(60.0, [300.0]), *drawing(100.0, [300.0], from_s=160.0, end="finished")]
+    written(tmp_path, lines)
+    assert read_run(tmp_path).evidence == "B"
+
+
 def test_mfu_is_six_n_d_over_what_the_devices_could_have_done(tmp_path: Path) -> None:
     run = assessed(tmp_path, [gpu(0), gpu(1)], words={"params": 7e9}, last={"p": {"run_tokens": 6e6}})
     by_hand = 6 * 7e9 * 6e6 / (2 * 600 * H100_PEAK_FLOP_PER_S)

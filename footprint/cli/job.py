@@ -187,7 +187,7 @@ def _show(run: Run, format: str, out: Path | None) -> None:
         from footprint.report import job_line
 
         output.write(job_line.text(run), None)
-        output.notes(run.notes[1:])
+        output.notes(run.notes)
         return
     if format == output.Format.text.value and out is None:
         from footprint.report import run_text

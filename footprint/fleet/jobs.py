@@ -10,9 +10,9 @@ from typing import Any
 
 from footprint.catalog import Catalog
 from footprint.errors import InputError
+from footprint.evidence import Evidence, evidence
 from footprint.fleet.devices import Device, Job, devices_of, job_labels
 from footprint.fleet.energy import DeviceEnergy
-from footprint.fleet.evidence import Evidence, evidence
 from footprint.fleet.extents import found_interval
 from footprint.fleet.gathering import PAD_S, Batch, Interval, batches, energies, open_batch, skew
 from footprint.fleet.modelled import allocated, by_use, hosts_rest
@@ -103,13 +103,14 @@ def job_run(
         usage=usage,
         footprint=footprint,
         project=job.project or job.account,
-        tags=tuple(tag for tag in (TAG, f"evidence-{found.evidence.grade}", job.user and f"user-{job.user}") if tag),
+        tags=tuple(tag for tag in (TAG, job.user and f"user-{job.user}") if tag),
         hosts=tuple(dict.fromkeys(one.host for one in found.meters)),
+        evidence=found.evidence.grade,
         meters=measured.meters,
         progress=progress,
         mfu=next((line.mfu.mid for line in usage.lines if line.mfu is not None), None),
         hourly_it_energy_kwh=found.hourly_it_energy_kwh,
-        notes=tuple(dict.fromkeys((str(found.evidence), *found.notes, *footprint.notes))),
+        notes=tuple(dict.fromkeys((*found.notes, *footprint.notes))),
         catalog_digest=catalog.digest(),
         version=__version__,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from footprint import evidence
 from footprint.report.run_wording import duration
 from footprint.report.wording import hardware, plain, show_range
 from footprint.values import Run
@@ -10,7 +11,7 @@ __all__ = ["text"]
 
 
 def text(run: Run) -> str:
-    """'4242: 8 × H100 SXM5 80GB, 10 h 00 min, 48.1 kWh ...' and its evidence, the first of the run's notes."""
+    """'4242: 8 × H100 SXM5 80GB, 10 h 00 min, 48.1 kWh ...' and its evidence under it."""
     found = run.footprint
     facility = found.facility
     parts = [
@@ -23,5 +24,5 @@ def text(run: Run) -> str:
         parts.append(show_range("electricity_usd", facility.electricity_usd))
     if run.mfu is not None and run.usage.lines[0].mfu is not None:
         parts.append(f"MFU {show_range('mfu', run.usage.lines[0].mfu)}")
-    lines = [f"{plain(run.name)}: " + "; ".join(parts), *(plain(note) for note in run.notes[:1])]
-    return "\n".join(lines) + "\n"
+    lines = [f"{plain(run.name)}: " + "; ".join(parts), plain(evidence.told(run))]
+    return "\n".join(line for line in lines if line) + "\n"

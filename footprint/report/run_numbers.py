@@ -12,8 +12,14 @@ from footprint.values import Range, Run
 
 def quantities(runs: Iterable[Run]) -> Table:
     """Every number of the runs, one a row and unrounded."""
-    columns = ("run", "name", "status", "part", "quantity", "convention", "low", "mid", "high", "unit", "known_by")
-    rows = tuple((*map(label, (run.id, run.name, run.status)), *row) for run in runs for row in _quantities(run))
+    columns = (
+        "run", "name", "status", "part", "quantity", "convention", "low", "mid", "high", "unit", "known_by", "evidence",
+    )  # fmt: skip
+    rows = tuple(
+        (*map(label, (run.id, run.name, run.status)), *row, label(run.evidence))
+        for run in runs
+        for row in _quantities(run)
+    )
     return Table(columns, rows, right=frozenset({"low", "mid", "high"}))
 
 

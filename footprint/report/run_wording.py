@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from footprint import evidence
 from footprint.report.wording import hardware, place, plain, show_range
 from footprint.units import H_PER_DAY, S_PER_H, S_PER_MINUTE
 from footprint.values import MeterUsage, Range, Run
@@ -46,7 +47,7 @@ def title(run: Run) -> str:
 
 
 def subtitle(run: Run) -> list[str]:
-    """What it ran on and where; when; which run it is."""
+    """What it ran on and where; when; which run it is; how well its energy is known."""
     hosts = ", ".join(plain(host) for host in run.hosts[:_MOST_HOSTS])
     if len(run.hosts) > _MOST_HOSTS:
         hosts += f" and {len(run.hosts) - _MOST_HOSTS} hosts more"
@@ -54,7 +55,9 @@ def subtitle(run: Run) -> list[str]:
     about = [f"{utc(run.started_utc_s)} to {utc(run.ended_utc_s)}"]
     about += [f"project {plain(run.project)}"] if run.project else []
     about += ["tags " + ", ".join(plain(tag) for tag in run.tags)] if run.tags else []
-    return [f"{on} · {place(run.footprint)}" if on else place(run.footprint), " · ".join(about)]
+    known = plain(evidence.told(run))
+    where = f"{on} · {place(run.footprint)}" if on else place(run.footprint)
+    return [where, " · ".join(about), *([known[0].upper() + known[1:]] if known else [])]
 
 
 def tokens_of(run: Run) -> float:

@@ -13,6 +13,7 @@ from footprint import records
 from footprint.accounting.words import quantity
 from footprint.catalog import Catalog, open_catalog
 from footprint.errors import InputError, JournalError
+from footprint.evidence import evidence
 from footprint.measurement import journal
 from footprint.measurement.journal import Header, Journal
 from footprint.measurement.tracker.assessing import Measured, assess, scaled, total
@@ -94,6 +95,7 @@ def run_of(
         hosts=tuple(dict.fromkeys(s.host for s in segments)),
         usage=usage,
         footprint=footprint,
+        evidence=evidence(measured.meters).grade,
         meters=measured.meters,
         windows=_windows(segments),
         segments=tuple(s.record(w) for s, w in zip(segments, wasted, strict=True)),
