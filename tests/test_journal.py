@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from footprint import records
 from footprint.errors import JournalError
 from footprint.measurement import journal
-from footprint.measurement.journal import FORMAT, GrowingJournal, Header, Journal, JournalWriter, Tick
+from footprint.measurement.following import GrowingJournal
+from footprint.measurement.journal import FORMAT, Header, Journal, JournalWriter, Tick
 from footprint.measurement.tracker.words import track_words
 from footprint.values import Meter, Range, Sample
 
@@ -399,6 +400,23 @@ def test_a_growing_journal_tells_each_line_once_and_waits_for_the_rest_of_one(tm
     assert [tick.at_s for tick in growing.gained()] == [5003.0]
     path.unlink()
     assert growing.gained() == []
+
+
+def test_a_long_journal_is_read_in_pieces_and_one_that_is_begun_anew_from_its_start(tmp_path: Path) -> None:
+    path = written(tmp_path, readings(200))
+    growing = GrowingJournal(journal.read(path))
+    pieces = [growing.gained(500)]
+    while growing.has_more:
+        pieces.append(growing.gained(500))
+    assert [tick.at_s for piece in pieces for tick in piece] == [5000.0 + i for i in range(200)]
+    assert len(pieces) > 10
+    first, *_, last = path.read_bytes().splitlines(keepends=True)
+    (tmp_path / "new").write_bytes(first + last + b"x" * 1200 + b"\n" + last)
+    os.replace(tmp_path / "new", path)
+    again = [growing.gained(500)]
+    while growing.has_more:
+        again.append(growing.gained(500))
+    assert [tick.at_s for piece in again for tick in piece] == [5199.0, 5199.0]
 
 
 # folders

@@ -1,4 +1,4 @@
-"""Follows a run's journals as they grow: what each meter shows now and showed a while ago, reading nothing twice."""
+"""Follows a run's journals as they grow, reading nothing twice: their new lines, and what each meter shows now."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from footprint.errors import JournalError
 from footprint.measurement import journal
+from footprint.measurement.journal import Journal, Tick
 from footprint.values import Meter, Sample
 
-__all__ = ["Follower", "Shown"]
+__all__ = ["Follower", "GrowingJournal", "Shown"]
 
 KEPT = 240
 """Readings of a meter that are kept: what a screen can show."""
@@ -26,6 +28,53 @@ _LATE_RATIO = 3.5
 
 _SILENT_RATIO, _SILENT_S = 30, 60.0
 """A journal without a line for so many intervals, and seconds, has ended without a word."""
+
+
+class GrowingJournal:
+    """A journal that is still being written: what it has gained since the last look, nothing read twice.
+
+    A file that was begun anew, because the old one was gone, is read from its start.
+
+    Parameters
+    ----------
+    journal : the one that is opened
+    offset : bytes from its start at which the first line to be read begins; the one after the header unless given
+    """
+
+    def __init__(self, journal: Journal, offset: int | None = None) -> None:
+        self.journal = journal
+        self.has_more = False
+        self._offset = offset
+        self._file: tuple[int, int] | None = None
+
+    def gained(self, most_bytes: int = -1) -> list[Tick]:
+        """The whole lines that are new; none where the file cannot be reached for a while.
+
+        Parameters
+        ----------
+        most_bytes : to be read at once; `has_more` says whether there are further ones
+        """
+        try:
+            with self.journal.path.open("rb") as file:
+                self._go_to(file)
+                new = file.read(most_bytes)
+        except OSError:
+            self.has_more = False
+            return []
+        is_cut = most_bytes >= 0 and len(new) == most_bytes
+        whole = new[: new.rfind(b"\n") + 1] or (new if is_cut else b"")  # no line of ours is so long: passed over
+        self.has_more = is_cut
+        self._offset = (self._offset or 0) + len(whole)
+        return [tick for line in whole.splitlines() if (tick := self.journal.tick_of(line)) is not None]
+
+    def _go_to(self, file: BinaryIO) -> None:
+        found = os.fstat(file.fileno())
+        own = (found.st_dev, found.st_ino)
+        if self._offset is None or (self._file or own) != own or found.st_size < self._offset:
+            file.readline()
+            self._offset = file.tell()
+        self._file = own
+        file.seek(self._offset)
 
 
 @dataclass(slots=True)
@@ -42,10 +91,13 @@ class Shown:
 
 @dataclass(slots=True)
 class _File:
-    journal: journal.Journal
-    offset: int
+    growing: GrowingJournal
     at_s: float
     ended: bool = False
+
+    @property
+    def journal(self) -> Journal:
+        return self.growing.journal
 
 
 class Follower:
@@ -88,19 +140,7 @@ class Follower:
         return said
 
     def _read(self, file: _File) -> None:
-        """Whole lines alone: the last one may still be being written."""
-        try:
-            with file.journal.path.open("rb") as lines:
-                lines.seek(file.offset)
-                new = lines.read()
-        except OSError:
-            return  # a mount that is gone for a while
-        whole = new[: new.rfind(b"\n") + 1]
-        file.offset += len(whole)
-        for line in whole.splitlines():
-            tick = file.journal.tick_of(line)
-            if tick is None:
-                continue
+        for tick in file.growing.gained():
             file.ended = file.ended or bool(tick.end)
             if not tick.is_edge and tick.samples:
                 file.at_s = max(file.at_s, tick.at_s)
@@ -138,7 +178,7 @@ def _open(path: Path) -> _File | None:
                 begin = lines.tell()
     except (JournalError, OSError):
         return None
-    return _File(opened, begin, opened.header.started_s)
+    return _File(GrowingJournal(opened, begin), opened.header.started_s)
 
 
 def _goes_on(file: _File) -> bool:

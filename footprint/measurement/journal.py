@@ -26,7 +26,6 @@ from footprint.errors import JournalError
 from footprint.values import Meter, Sample
 
 __all__ = [
-    "GrowingJournal",
     "Header",
     "Journal",
     "JournalWriter",
@@ -327,29 +326,6 @@ class Journal:
         numbers = (*told, None, None, None, None, None)[:5]
         energy_j, power_w, utilization, stale_s, share = (None if n is None else float(n) for n in numbers)
         return Sample(self.header.meters[place].id, at_s + after_s, energy_j, power_w, utilization, share, stale_s)
-
-
-class GrowingJournal:
-    """A journal that is still being written: what it has gained since the last look, nothing read twice."""
-
-    def __init__(self, journal: Journal) -> None:
-        self.journal = journal
-        self._offset: int | None = None
-
-    def gained(self) -> list[Tick]:
-        """The whole lines that are new; none where the file cannot be reached for a while."""
-        try:
-            with self.journal.path.open("rb") as file:
-                if self._offset is None:
-                    file.readline()
-                    self._offset = file.tell()
-                file.seek(self._offset)
-                new = file.read()
-        except OSError:
-            return []
-        whole = new[: new.rfind(b"\n") + 1]
-        self._offset += len(whole)
-        return [tick for line in whole.splitlines() if (tick := self.journal.tick_of(line)) is not None]
 
 
 def read(path: str | os.PathLike[str]) -> Journal:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from footprint.errors import JournalError
 from footprint.measurement import journal
-from footprint.measurement.journal import GrowingJournal
+from footprint.measurement.following import GrowingJournal
 from footprint.measurement.metering import HostIntegral, Limits, MeterIntegral
 
 __all__ = ["Companions"]
