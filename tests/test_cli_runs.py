@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,8 @@ import pytest
 import typer
 
 from footprint import records, store
-from footprint.cli import ledger as options
 from footprint.cli import main
 from footprint.cli.ledger import By, Kind, Status
-from footprint.errors import InputError
 from footprint.measurement import journal
 from footprint.measurement.journal import Header, JournalWriter, Tick
 from footprint.store.entries import GROUPS, KINDS, PLANNED
@@ -152,42 +150,6 @@ def test_other_commands_do_not_load_the_database() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "False"
-
-
-# moments
-
-
-NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    ("text", "is_end", "expected"),
-    [
-        ("2026", False, datetime(2026, 1, 1, tzinfo=UTC)),
-        ("2026", True, datetime(2027, 1, 1, tzinfo=UTC)),
-        ("2026-11", False, datetime(2026, 11, 1, tzinfo=UTC)),
-        ("2026-11", True, datetime(2026, 12, 1, tzinfo=UTC)),
-        ("2026-12", True, datetime(2027, 1, 1, tzinfo=UTC)),
-        ("2026-11-03", False, datetime(2026, 11, 3, tzinfo=UTC)),
-        ("2026-11-30", True, datetime(2026, 12, 1, tzinfo=UTC)),
-        ("2026-11-03T08:00", True, datetime(2026, 11, 3, 8, tzinfo=UTC)),
-        ("2026-11-03T08:00Z", False, datetime(2026, 11, 3, 8, tzinfo=UTC)),
-        ("2026-11-03T08:00+02:00", False, datetime(2026, 11, 3, 6, tzinfo=UTC)),
-        ("7d", False, NOW - timedelta(days=7)),
-        ("90 min ago", False, NOW - timedelta(minutes=90)),
-        ("2w", True, NOW - timedelta(weeks=2)),
-    ],
-)
-def test_moments_are_read_in_utc_and_an_end_is_the_end_of_what_was_named(
-    text: str, is_end: bool, expected: datetime
-) -> None:
-    assert options.moment("since", text, is_end, NOW) == expected
-
-
-@pytest.mark.parametrize("text", ["yesterday", "2026-13", "2026-02-30", "", "999999w", "9999", "\x1b[31m"])
-def test_a_moment_that_is_none_is_told(text: str) -> None:
-    with pytest.raises(InputError, match=r"until = .*: is no moment; write 2026-11, 2026-11-03"):
-        options.moment("until", text, is_end=True)
 
 
 # listing

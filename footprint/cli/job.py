@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from footprint.cli import output
-from footprint.cli.ledger import Store, moment
+from footprint.cli.ledger import Store
 from footprint.cli.words import SITE_WORDS, Data, Out, OutFormat, takes_words
 from footprint.errors import InputError
+from footprint.moments import moment
 
 if TYPE_CHECKING:
     from footprint.fleet.devices import Job

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from footprint.cli import output
-from footprint.errors import InputError
+from footprint.moments import moment
 
 if TYPE_CHECKING:
     from footprint.store.entries import CaughtUp, Filter
@@ -67,9 +65,6 @@ Since = Annotated[
 ]
 Until = Annotated[str | None, typer.Option(metavar="WHEN", help="Begun by then: the end of 2026-11 is meant.")]
 
-_AGO = re.compile(r"^(\d{1,6})\s*(min|h|d|w)(?:\s+ago)?$")
-_SPANS = {"min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_DATE = re.compile(r"^(\d{4})(?:-(\d{1,2}))?(?:-(\d{1,2}))?$")
 _MANY = 20
 
 
@@ -94,37 +89,6 @@ def wanted(
         since=None if since is None else moment("since", since),
         until=None if until is None else moment("until", until, is_end=True),
     )
-
-
-def moment(field: str, text: str, is_end: bool = False, now: datetime | None = None) -> datetime:
-    """'2026', '2026-11', '2026-11-03', '2026-11-03T08:00', '7d': a moment in UTC, or the end of the span that it names.
-
-    Raises
-    ------
-    InputError
-        When it is none of these.
-    """
-    told = text.strip()
-    try:
-        if match := _AGO.match(told):
-            return (now or datetime.now(UTC)) - timedelta(**{_SPANS[match[2]]: int(match[1])})
-        if match := _DATE.match(told):
-            year, month, day = (int(part) if part else None for part in match.groups())
-            first = datetime(year or 1, month or 1, day or 1, tzinfo=UTC)
-            return _after(first, month, day) if is_end else first
-        found = datetime.fromisoformat(told)
-    except (ValueError, OverflowError) as error:
-        fix = "write 2026-11, 2026-11-03, 2026-11-03T08:00 (UTC), or 7d for seven days ago"
-        raise InputError(field, text, "is no moment", fix) from error
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found
-
-
-def _after(first: datetime, month: int | None, day: int | None) -> datetime:
-    if day is not None:
-        return first + timedelta(days=1)
-    if month is None:
-        return first.replace(year=first.year + 1)
-    return first.replace(year=first.year + month // 12, month=month % 12 + 1)
 
 
 def runs_root(folder: Path | None) -> Path:
