@@ -17,7 +17,7 @@ import pytest
 from footprint.cli.watch import find_run
 from footprint.errors import InputError, UnknownName
 from footprint.measurement.journal import Header, JournalWriter, Tick
-from footprint.measurement.tracker.limits import boot_id
+from footprint.measurement.tracker.boot import boot_id
 from footprint.values import Meter, Sample
 
 WATCH = [sys.executable, "-m", "footprint", "watch"]

@@ -19,7 +19,7 @@ from footprint.fleet.devices import Job, host_list, place_list, slices
 from footprint.fleet.energy import DeviceEnergy, Walk
 from footprint.fleet.jobs import job_run
 from footprint.fleet.readings import Reading
-from footprint.measurement.tracker.limits import limits
+from footprint.measurement.limits import limits
 from footprint.store import open_ledger
 from footprint.units import J_PER_KWH, S_PER_H
 from footprint.values import Meter, MeterUsage, Range

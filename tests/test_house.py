@@ -29,6 +29,7 @@ FLOORS: dict[str, int] = {
     "units": 1,
     "version": 1,  # read by every floor that stamps a result; the face above it is then imported by none
     "values": 2,
+    "moments": 2,  # how people write them: for the command line, the app, the charts and the months of a cluster
     "formulas": 2,
     "catalog": 3,  # a package: files, records, schema and lookups are one room
     "derivation": 3,  # calls formulas and makes Steps: above values, and both floors that calculate need it
@@ -46,6 +47,7 @@ FLOORS: dict[str, int] = {
     "accounting": 4,
     "throughput": 4,
     "report": 4,
+    "measurement.limits": 4,  # the catalog's constants for metering, which knows no catalog
     "measurement.following": 4,  # the end of journals that grow, for a screen: reads lines, adds nothing up
     "estimation": 5,
     "measurement.tracker": 5,
@@ -63,7 +65,6 @@ SAME_FLOOR = {
     ("store", "records"): "runs are stored as plain data",
     ("store", "measurement.journal"): "where home is and which folders hold journals is said once",
     ("measurement.journal", "records"): "a journal's first line holds meters as plain data",
-    ("fleet", "measurement.tracker"): "what others measured is assessed by the lines that assess a tracked run",
     ("measurement.sensors", "catalog"): "the watts of a modelled sensor and the error of a measured one are rows",
 }
 FACE = "footprint"

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 import footprint
 from footprint.catalog import open_catalog
+from footprint.catalog.peaks import generation_of
 from footprint.errors import InputError, UnknownName
 from footprint.estimation.reached import read_layout
 from footprint.throughput import calibrate, knots, layouts, measured, published, ranges, rule, whole_run
 from footprint.throughput.neighbours import nearest
-from footprint.throughput.peaks import generation_of
 from footprint.throughput.setting import Setting, broadcast, ceiling_share, hardware_of, scalars, shape_of_size
 from footprint.throughput.steady import PARTS, Layouts, mfu, step_parts, tokens_per_s
 

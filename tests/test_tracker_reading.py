@@ -17,10 +17,10 @@ import handmade_runs
 import pytest
 
 from footprint import records
+from footprint.accounting.metered import SERVER
 from footprint.errors import InputError, JournalError, UnknownName
 from footprint.formulas import node
-from footprint.measurement.tracker.assessing import SERVER
-from footprint.measurement.tracker.limits import boot_id
+from footprint.measurement.tracker.boot import boot_id
 from footprint.measurement.tracker.reading import list_runs, read_run
 from footprint.units import J_PER_KWH, S_PER_H
 from footprint.values import Meter, Range, Run

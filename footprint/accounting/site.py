@@ -7,12 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from footprint.accounting import grid
+from footprint.accounting import words as read
 from footprint.accounting.rates import hardware_rates
 from footprint.catalog import Catalog, Row
 from footprint.errors import InputError, UnknownName
 from footprint.values import Accelerator, Assumption, Range, Rates, Site
+
+PLACE = ("region", "country", "zone", "operator", "provider", "year", "grid")
+"""Words that say where it runs."""
 
 SETTINGS = (
     "pue",
@@ -51,6 +56,17 @@ class SiteWords:
     settings: Mapping[str, Range] = field(default_factory=dict)
     place_origin: str = "given"
     """`given`, or `catalog` where a preset names the place."""
+
+
+def site_words(plain: Mapping[str, Any]) -> SiteWords:
+    """The words of the place, from a journal or from a user."""
+    year = plain.get("year")
+    names: dict[str, Any] = {word: plain.get(word) for word in PLACE if word != "year"}
+    return SiteWords(
+        **names,
+        year=None if year is None else read.whole("year", year),
+        settings=read.settings(plain.get("settings"), SETTINGS),
+    )
 
 
 def site(

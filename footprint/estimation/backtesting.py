@@ -9,13 +9,13 @@ from dataclasses import replace
 from typing import Any
 
 from footprint.catalog import Catalog, Row
+from footprint.catalog.peaks import generation_of, reference_peak
 from footprint.derivation import Plain
 from footprint.errors import InputError
 from footprint.estimation import architecture as shape
 from footprint.estimation.estimator import plan_usage
 from footprint.estimation.plan import drafts
 from footprint.estimation.stages import check_memory
-from footprint.throughput.peaks import generation_of, reference_peak
 from footprint.throughput.published import batches_of_runs
 from footprint.throughput.rule import rule_of
 from footprint.throughput.steady import MATURE_SOFTWARE

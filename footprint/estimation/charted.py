@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from footprint.catalog import Catalog
+from footprint.catalog.peaks import SIXTEEN_BIT, generation_of
 from footprint.errors import InputError, UnknownName
 from footprint.estimation.plan import Draft, drafts
 from footprint.estimation.reached import Circumstances, setting_of_stage
@@ -15,7 +16,6 @@ from footprint.estimation.stages import smallest_count
 from footprint.throughput.layouts import CHOICES, grid, possible
 from footprint.throughput.measured import PRECISIONS
 from footprint.throughput.neighbours import OTHER_DEVICE, OTHER_GENERATION, OTHER_KIND, OTHER_PRECISION
-from footprint.throughput.peaks import SIXTEEN_BIT, generation_of
 from footprint.throughput.rule import Throughput, predict
 from footprint.throughput.setting import Setting
 from footprint.throughput.unseen import measured_points

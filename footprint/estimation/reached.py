@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from footprint.catalog import Catalog
+from footprint.catalog.peaks import reference_peak
 from footprint.errors import InputError, UnknownName
 from footprint.estimation import architecture as shape
 from footprint.estimation.stages import device_bytes, smallest_count
 from footprint.formulas import compute
 from footprint.throughput.measured import USUAL_VOCAB
-from footprint.throughput.peaks import reference_peak
 from footprint.throughput.rule import rule_of
 from footprint.throughput.setting import Setting, Shape, hardware_of, scalars, shape_of_size
 from footprint.throughput.steady import LAST_SOFTWARE

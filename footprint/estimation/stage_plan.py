@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from footprint.catalog import Catalog
+from footprint.catalog.peaks import peak_flop_per_s, reference_peak
 from footprint.errors import InputError, UnknownName
 from footprint.estimation import architecture as shape
 from footprint.estimation import words as read
@@ -15,7 +16,6 @@ from footprint.estimation.hf_config import read_config
 from footprint.estimation.power import stage_power
 from footprint.estimation.reached import Circumstances, assumptions, check_layout, read_layout, setting_of_stage
 from footprint.throughput.own_runs import KEPT_ROW, STEADY_ROW, with_own_source
-from footprint.throughput.peaks import peak_flop_per_s, reference_peak
 from footprint.throughput.rule import Throughput, predict, rule_of
 from footprint.units import read_range
 from footprint.values import STAGE_KINDS, Accelerator, Architecture, Assumption, Range, Stage

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from footprint.accounting import grid
+from footprint.accounting.metered import Measured, assess
 from footprint.catalog import Catalog, open_catalog
 from footprint.errors import InputError
 from footprint.fleet import emissions
 from footprint.fleet.emissions import Emissions
-from footprint.measurement.tracker.assessing import Measured, assess
 from footprint.units import G_PER_KG, J_PER_KWH
 from footprint.values import Meter, MeterUsage, Progress, Range, Run
 from footprint.version import __version__

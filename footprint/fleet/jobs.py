@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from footprint.accounting.metered import Measured, assess
 from footprint.catalog import Catalog
 from footprint.errors import InputError
 from footprint.evidence import Evidence, evidence
@@ -19,8 +20,7 @@ from footprint.fleet.modelled import allocated, by_use, hosts_rest
 from footprint.fleet.nodes import node_meters
 from footprint.fleet.prometheus import Prometheus, in_order
 from footprint.fleet.work import Work, work_of
-from footprint.measurement.tracker.assessing import Measured, assess
-from footprint.measurement.tracker.limits import limits
+from footprint.measurement.limits import limits
 from footprint.units import J_PER_KWH, PERCENT_PER_SHARE, S_PER_H
 from footprint.values import MeterUsage, Progress, Run
 from footprint.version import __version__

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from footprint.accounting.metered import device_peak
 from footprint.catalog import Catalog
 from footprint.fleet.devices import Device
 from footprint.fleet.energy import DeviceEnergy
@@ -13,7 +14,6 @@ from footprint.fleet.gathering import Batch, Interval
 from footprint.fleet.meters import accelerator_of
 from footprint.fleet.modelled import tensor_work
 from footprint.fleet.prometheus import Prometheus
-from footprint.measurement.tracker.assessing import device_peak
 from footprint.values import Range, Usage
 
 __all__ = ["Work", "work_of"]

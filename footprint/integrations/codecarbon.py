@@ -25,7 +25,7 @@ from footprint.fleet import emissions
 from footprint.fleet.emissions import Emissions
 from footprint.measurement import journal
 from footprint.measurement.journal import Header, JournalWriter, Tick
-from footprint.measurement.tracker.limits import boot_id
+from footprint.measurement.tracker.boot import boot_id
 from footprint.units import J_PER_KWH
 from footprint.values import Meter, Sample
 from footprint.version import __version__

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from footprint.catalog import Catalog, Row
-from footprint.throughput.peaks import generation_of
+from footprint.catalog.peaks import generation_of
 from footprint.throughput.setting import (
     FFN_MATRICES,
     USUAL_HEAD_DIM,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from footprint.catalog import Catalog
-from footprint.throughput.peaks import generation_of
+from footprint.catalog.peaks import generation_of
 from footprint.values import Accelerator, Neighbour
 
 OTHER_GENERATION, OTHER_DEVICE, OTHER_PRECISION, OTHER_KIND = 4.0, 1.0, 2.0, 3.0

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from footprint.catalog import Catalog, Row
+from footprint.catalog.peaks import generation_of, reference_peak
 from footprint.throughput.measured import Measured, precision_of, setting_of, shape_of_row, weights
-from footprint.throughput.peaks import generation_of, reference_peak
 from footprint.throughput.setting import Setting, Shape, stacked
 from footprint.throughput.steady import LAST_SOFTWARE
 from footprint.throughput.usual import has_vendor_stack, usual_count

@@ -18,9 +18,9 @@ from functools import lru_cache
 import numpy as np
 
 from footprint.catalog import Catalog
+from footprint.catalog.peaks import SIXTEEN_BIT, generation_of, peak_flop_per_s, reference_peak
 from footprint.throughput.fitting import Fit
 from footprint.throughput.layouts import fastest, fastest_of_many
-from footprint.throughput.peaks import SIXTEEN_BIT, generation_of, peak_flop_per_s, reference_peak
 from footprint.throughput.setting import LOW_PRECISIONS, Setting, ceiling_share
 from footprint.throughput.steady import MATURE_SOFTWARE, Constants, Layouts, micro_batches, replicas, step_parts
 from footprint.throughput.whole_run import SizedErrors, goodput_ends

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from footprint.catalog import Catalog
-from footprint.throughput.peaks import generation_of, peak_flop_per_s, reference_peak
+from footprint.catalog.peaks import generation_of, peak_flop_per_s, reference_peak
 from footprint.units import BITS_PER_BYTE, BYTES_PER_GB, BYTES_PER_GIB, Quantity
 from footprint.values import Accelerator
 

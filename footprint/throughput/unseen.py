@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from footprint.catalog import Catalog, Row
+from footprint.catalog.peaks import generation_of, peak_flop_per_s, reference_peak
 from footprint.throughput.measured import precision_of, year_of
-from footprint.throughput.peaks import generation_of, peak_flop_per_s, reference_peak
 from footprint.throughput.rule import DENSE, EARLY, MIXTURE, rule_of
 from footprint.throughput.steady import MATURE_SOFTWARE
 from footprint.throughput.whole_run import SIZE_BOUNDARY, Errors, quantile

@@ -328,7 +328,7 @@ class ActiveRun:
         return forecast(marks, self.started_s, now_s, time.time(), self._per_kwh(), begun_share)
 
     def _flop(self, tokens: float) -> float | None:
-        from footprint.measurement.tracker.assessing import training_flop
+        from footprint.accounting.metered import training_flop
         from footprint.values import Progress
 
         counted = since_start(self._progress, "training_flop") * self._seen_share()
@@ -343,16 +343,16 @@ class ActiveRun:
     def _per_kwh(self) -> tuple[float, float, float | None]:
         """Read once: what a kWh of IT energy carries at this place."""
         if self._factors is None:
+            from footprint.accounting.metered import live_site, per_kwh
             from footprint.catalog import open_catalog
-            from footprint.measurement.tracker.assessing import live_site, per_kwh
 
             self._factors = per_kwh(live_site(self.words.plain(), open_catalog(self.words.data)))
         return self._factors
 
     def _peak_flop_per_s(self, meters: list[MeterIntegral]) -> float | None:
         """Dense peak of the metered accelerators together, each kind looked up once."""
+        from footprint.accounting.metered import device_of, device_peak
         from footprint.catalog import open_catalog
-        from footprint.measurement.tracker.assessing import device_of, device_peak
 
         catalog, whole = open_catalog(self.words.data), 0.0
         for meter in (m.meter for m in meters if m.meter.component == "accelerator"):

@@ -6,9 +6,9 @@ import threading
 from pathlib import Path
 
 from footprint.catalog import open_catalog
+from footprint.measurement.limits import limits
 from footprint.measurement.tracker.active import ActiveRun
 from footprint.measurement.tracker.forecasting import over_budget
-from footprint.measurement.tracker.limits import limits
 from footprint.measurement.tracker.words import BUDGETS
 
 __all__ = ["look_at_budget"]

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from footprint import records
+from footprint.accounting.metered import Measured, assess, scaled, total
 from footprint.accounting.words import quantity
 from footprint.catalog import Catalog, open_catalog
 from footprint.errors import InputError, JournalError
 from footprint.evidence import evidence
 from footprint.measurement import journal
 from footprint.measurement.journal import Header, Journal
-from footprint.measurement.tracker.assessing import Measured, assess, scaled, total
-from footprint.measurement.tracker.limits import limits
+from footprint.measurement.limits import limits
 from footprint.measurement.tracker.progress import BEGUN, SUMMED, joined, progress_of
 from footprint.measurement.tracker.segments import SegmentSum, added_up, sorted_into_segments
 from footprint.measurement.tracker.words import QUANTITIES

@@ -22,13 +22,14 @@ from footprint.errors import SensorUnavailable
 from footprint.measurement.claims import Claims, claims_folder
 from footprint.measurement.journal import Header, JournalWriter, Tick
 from footprint.measurement.launcher import launch_of
+from footprint.measurement.limits import limits
 from footprint.measurement.metering import HostIntegral
 from footprint.measurement.sampler import Pace, Readable, Sampler
 from footprint.measurement.sensors import detect, preload
 from footprint.measurement.tracker.active import ActiveRun
+from footprint.measurement.tracker.boot import boot_id
 from footprint.measurement.tracker.budget import look_at_budget
 from footprint.measurement.tracker.companions import Companions
-from footprint.measurement.tracker.limits import boot_id, limits
 from footprint.measurement.tracker.places import follows_another, move_journal, run_id_of, safe, writable_folder
 from footprint.measurement.tracker.words import TrackWords
 from footprint.values import Meter, Run, Sample

@@ -13,12 +13,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from footprint.accounting.metered import total
 from footprint.errors import JournalError
 from footprint.measurement import journal
 from footprint.measurement.journal import Header, Journal, Tick
 from footprint.measurement.metering import HostIntegral, Limits
-from footprint.measurement.tracker.assessing import total
-from footprint.measurement.tracker.limits import boot_id
+from footprint.measurement.tracker.boot import boot_id
 from footprint.measurement.tracker.progress import joined, progress_of
 from footprint.values import Meter, MeterUsage, Range, Sample, Segment
 

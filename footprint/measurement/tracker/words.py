@@ -14,15 +14,14 @@ from typing import Any
 
 from footprint import records
 from footprint.accounting import words as read
-from footprint.accounting.site import SETTINGS, SiteWords, check_place
+from footprint.accounting.site import PLACE, SETTINGS, check_place, site_words
 from footprint.catalog import open_catalog
 from footprint.catalog.records import PRECISIONS
 from footprint.errors import InputError, UnknownName
 from footprint.values import Footprint, Range
 
-__all__ = ["BUDGETS", "PLACE", "QUANTITIES", "TrackWords", "site_words", "track_words"]
+__all__ = ["BUDGETS", "PLACE", "QUANTITIES", "TrackWords", "track_words"]
 
-PLACE = ("region", "country", "zone", "operator", "provider", "year", "grid")
 BUDGETS = ("budget_kwh", "budget_kgco2e", "budget_usd")
 """Of facility energy, of operational location-based carbon, of electricity."""
 
@@ -93,17 +92,6 @@ def track_words(name: str | None, given: Mapping[str, Any]) -> TrackWords:
     if words.precision is not None and words.precision not in PRECISIONS:
         raise UnknownName("precision", words.precision, PRECISIONS, f"the precisions are {', '.join(PRECISIONS)}")
     return words
-
-
-def site_words(plain: Mapping[str, Any]) -> SiteWords:
-    """The words of the place, from a journal or from a user."""
-    year = plain.get("year")
-    names: dict[str, Any] = {word: plain.get(word) for word in PLACE if word != "year"}
-    return SiteWords(
-        **names,
-        year=None if year is None else read.whole("year", year),
-        settings=read.settings(plain.get("settings"), SETTINGS),
-    )
 
 
 def label(field: str, value: Any) -> str:

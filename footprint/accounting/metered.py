@@ -10,12 +10,12 @@ from footprint.accounting import assessor
 from footprint.accounting.node import rest_of_node
 from footprint.accounting.profile import at_its_hours
 from footprint.accounting.site import site as make_site
+from footprint.accounting.site import site_words
 from footprint.catalog import Catalog
+from footprint.catalog.peaks import peak_flop_per_s, reference_peak
 from footprint.derivation import Derivation, Plain
 from footprint.errors import InputError, UnknownName
 from footprint.formulas import compute, energy, node
-from footprint.measurement.tracker.words import site_words
-from footprint.throughput.peaks import peak_flop_per_s, reference_peak
 from footprint.units import S_PER_H
 from footprint.values import (
     Accelerator,
@@ -39,7 +39,7 @@ SERVER = "server"
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What the journals of a run add up to, before anything is assessed."""
+    """What the meters of a run add up to, before anything is assessed."""
 
     name: str
     meters: tuple[MeterUsage, ...]
