@@ -12,6 +12,17 @@ from emulator import Emulator, build, compiler
 from tracked_children import Nursery
 
 
+EMULATED = {"emulator", "emulator_library", "hosts", "nursery"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What runs on emulated GPUs, whose power is a function of time, runs alone: `clock`."""
+    for item in items:
+        if EMULATED & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.clock)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_home(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Runs, ledger and claims of the tests are theirs alone."""

@@ -14,6 +14,7 @@ from types import ModuleType
 
 import pytest
 
+pytestmark = pytest.mark.clock
 ROUNDS = 3
 
 
