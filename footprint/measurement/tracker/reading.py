@@ -25,7 +25,17 @@ from footprint.units import J_PER_KWH
 from footprint.values import Footprint, MeterUsage, Progress, Range, Run, WindowUsage
 from footprint.version import __version__
 
-__all__ = ["list_runs", "read_run", "run_of"]
+__all__ = [
+    "duration_of",
+    "hourly_of",
+    "list_runs",
+    "meters_of",
+    "progress_over",
+    "read_run",
+    "run_of",
+    "starts_of",
+    "words_of",
+]
 
 PLACES = ("region", "country", "zone")
 """Words that say where: one of them over the journals' takes the place of all."""
@@ -55,7 +65,7 @@ def read_run(paths: Paths, *, data: str | Path | None = None, words: Mapping[str
         For words that cannot be.
     """
     journals, notes = _open_all(paths)
-    said = _words([j.header for j in journals], words)
+    said = words_of([j.header for j in journals], words)
     catalog = open_catalog(data if data is not None else said.get("data"))
     segments = [added_up(own, limits(catalog)) for own in sorted_into_segments(journals)]
     return run_of(segments, said, catalog, [j.path for j in journals], notes, [j.header for j in journals])
@@ -72,14 +82,14 @@ def run_of(
     """The run that segments add up to, assessed by what was said of it."""
     headers = headers or [s.header for s in segments]
     header = min(headers, key=lambda h: h.started_utc_s)
-    starts = _starts(segments)
+    starts = starts_of(segments)
     wasted = _wasted(segments, starts)
     measured = Measured(
         name=header.name,
-        meters=_meters(segments),
-        progress=_progress(starts, said),
-        duration_s=_duration(segments),
-        hourly_it_energy_kwh=_hourly(segments),
+        meters=meters_of(segments),
+        progress=progress_over(starts, said),
+        duration_s=duration_of(segments),
+        hourly_it_energy_kwh=hourly_of(segments),
     )
     usage, footprint, measured = assess(measured, said, catalog)
     stalled = [m.stalled_it_energy_kwh for m in measured.meters if m.stalled_it_energy_kwh is not None]
@@ -143,7 +153,8 @@ def _open_all(paths: Paths) -> tuple[list[Journal], list[str]]:
     return sorted(found.values(), key=lambda j: (j.header.started_utc_s, j.header.rank, j.header.pid)), notes
 
 
-def _words(headers: Sequence[Header], over: Mapping[str, Any] | None) -> dict[str, Any]:
+def words_of(headers: Sequence[Header], over: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What the user said of model, place and budget, the first word of each kind; with `over` it."""
     said: dict[str, Any] = {}
     for header in headers:
         for word, value in header.words.items():
@@ -161,7 +172,7 @@ def _words(headers: Sequence[Header], over: Mapping[str, Any] | None) -> dict[st
 STEPS_BEGUN = BEGUN + "steps_count"
 
 
-def _starts(segments: Sequence[SegmentSum]) -> list[list[SegmentSum]]:
+def starts_of(segments: Sequence[SegmentSum]) -> list[list[SegmentSum]]:
     """Segments of hosts that ran together: a host joins the start that it shares most time with, once each."""
     starts: list[list[SegmentSum]] = []
     for segment in sorted(segments, key=lambda s: s.started_s + s.utc_offset_s):
@@ -185,7 +196,7 @@ def _shared_s(start: Sequence[SegmentSum], segment: SegmentSum) -> float:
     return max(min(ended, other_end) - max(begun, other_begun) for other_begun, other_end in ends[1:])
 
 
-def _progress(starts: Sequence[Sequence[SegmentSum]], said: Mapping[str, Any]) -> Progress:
+def progress_over(starts: Sequence[Sequence[SegmentSum]], said: Mapping[str, Any]) -> Progress:
     """Counts that go on from an earlier start stand as they are; those that begin anew add up over starts."""
     whole: dict[str, float] = {}
     for told in (joined(s.last for s in start) for start in starts):
@@ -207,7 +218,7 @@ def _wasted(segments: Sequence[SegmentSum], starts: Sequence[Sequence[SegmentSum
     return [scaled(s.metered_kwh, shares[id(s)]) if id(s) in shares else None for s in segments]
 
 
-def _meters(segments: Sequence[SegmentSum]) -> tuple[MeterUsage, ...]:
+def meters_of(segments: Sequence[SegmentSum]) -> tuple[MeterUsage, ...]:
     """One line a host and meter; segments of the same meter added."""
     found: dict[tuple[str, str], list[MeterUsage]] = {}
     for segment in segments:
@@ -270,7 +281,7 @@ def _edge_bound(segment: SegmentSum, count: int) -> float:
     return 2 * most_w * segment.interval_s / 4 * math.sqrt(count)
 
 
-def _duration(segments: Sequence[SegmentSum]) -> float:
+def duration_of(segments: Sequence[SegmentSum]) -> float:
     """Seconds in which any host was at it."""
     covered, until = 0.0, float("-inf")
     for start, end in sorted((s.started_s + s.utc_offset_s, s.ended_s + s.utc_offset_s) for s in segments):
@@ -285,7 +296,8 @@ def _status(starts: Sequence[Sequence[SegmentSum]]) -> str:
     return next(s for s in ("running", "failed", "interrupted", "stopped", "finished") if s in said)
 
 
-def _hourly(segments: Sequence[SegmentSum]) -> tuple[tuple[int, float], ...]:
+def hourly_of(segments: Sequence[SegmentSum]) -> tuple[tuple[int, float], ...]:
+    """IT energy by the hour of UTC in which it was drawn."""
     summed: dict[int, float] = {}
     for segment in segments:
         for hour, joules in segment.hourly_j.items():

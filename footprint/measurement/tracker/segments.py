@@ -22,7 +22,15 @@ from footprint.measurement.tracker.boot import boot_id
 from footprint.measurement.tracker.progress import joined, progress_of
 from footprint.values import Meter, MeterUsage, Range, Sample, Segment
 
-__all__ = ["SegmentSum", "added_up", "earlier_it_energy_kwh", "from_memory", "sorted_into_segments"]
+__all__ = [
+    "SegmentSum",
+    "added_up",
+    "earlier_it_energy_kwh",
+    "from_memory",
+    "on_one_machine",
+    "sorted_into_segments",
+    "still_writes",
+]
 
 STILL_WRITING_RATIO = 30
 """A journal without a last word is still being written when its last line is at most so many intervals old."""
@@ -183,7 +191,7 @@ def sorted_into_segments(journals: Sequence[Journal]) -> list[list[Journal]]:
         header = one.header
         end_s = _until(one)
         for place, (group, until_s) in enumerate(groups):
-            same = group[0].header.restart_count == header.restart_count and _on_one_machine(group, header)
+            same = group[0].header.restart_count == header.restart_count and on_one_machine(group, header)
             if same and header.started_s <= until_s:
                 group.append(one)
                 groups[place] = (group, max(until_s, end_s))
@@ -193,7 +201,7 @@ def sorted_into_segments(journals: Sequence[Journal]) -> list[list[Journal]]:
     return [group for group, _ in groups]
 
 
-def _on_one_machine(group: Sequence[Journal], header: Header) -> bool:
+def on_one_machine(group: Sequence[Journal], header: Header) -> bool:
     """By its name and start; or by its start alone, where containers of different names read the same device."""
     first = group[0].header
     if first.boot != header.boot:
@@ -234,14 +242,15 @@ def _status(journals: Sequence[Journal], ends: Mapping[int, str]) -> str:
     """Failed where any process did; running while any may still write; else as the processes said."""
     said = set(ends.values())
     silent = [j for number, j in enumerate(journals) if number not in ends]
-    if any(_still_writes(j) for j in silent):
+    if any(still_writes(j) for j in silent):
         return "running"
     if "failed" in said:
         return "failed"
     return "interrupted" if silent else next((s for s in ("stopped",) if s in said), "finished")
 
 
-def _still_writes(one: Journal) -> bool:
+def still_writes(one: Journal) -> bool:
+    """Whether the process of a journal without a last word may write further lines."""
     header = one.header
     if header.host == platform.node() and header.boot == boot_id():
         try:
