@@ -11,7 +11,6 @@ import pytest
 from emulator import Emulator, build, compiler
 from tracked_children import Nursery
 
-
 EMULATED = {"emulator", "emulator_library", "hosts", "nursery"}
 
 
