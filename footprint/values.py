@@ -928,6 +928,66 @@ class RunSeries:
 
 
 @dataclass(frozen=True, slots=True)
+class Drawn:
+    """What one kind of equipment drew: accelerators, or the hosts about them."""
+
+    name: str
+    it_energy_kwh: Range
+
+
+@dataclass(frozen=True, slots=True)
+class JobsPart:
+    """What some of many jobs cost: all of them, those of use, those that ended early, devices that were held idle."""
+
+    name: str
+    start_count: int
+    accelerator_hours: float
+    it_energy_kwh: Range
+    facility_energy_kwh: Range
+    operational_location_kgco2e: Range
+    operational_market_kgco2e: Range | None = None
+    electricity_usd: Range | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobsRow:
+    """The jobs of one group in one month, or all of them; of each job what lies inside the month."""
+
+    group: str
+    month: str  # "2026-10"; empty for all
+    job_count: int  # a job that was started again is one
+    whole: JobsPart
+    drawn: tuple[Drawn, ...]
+    useful: JobsPart  # the whole less what follows
+    idle: JobsPart | None  # of jobs that ended well, accelerators with next to no use; None: nothing tells
+    ended_early: tuple[JobsPart, ...]  # by the scheduler's state
+    grade_share: tuple[tuple[str, float], ...]  # of the accelerators' energy, by its evidence
+    billing_count: float | None = None  # units of the site's own
+    charge_usd: float | None = None  # by the site's prices; electricity is not added
+
+
+@dataclass(frozen=True, slots=True)
+class JobsTable:
+    """What a site's jobs cost, by group and month."""
+
+    name: str  # of the cluster
+    by: str
+    started_utc_s: float
+    ended_utc_s: float
+    rows: tuple[JobsRow, ...]
+    total: JobsRow
+    site: Site
+    currency: str
+    currency_usd: float  # one of it
+    billing_unit: str
+    skipped: tuple[tuple[str, str], ...] = ()  # where, and why it is in no row
+    notes: tuple[str, ...] = ()
+    ledger: tuple[Assumption, ...] = ()
+    catalog_digest: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ProjectMonth:
     """What a project's runs of one month add up to."""
 

@@ -76,7 +76,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "plotly": ("report.charts", "report.page_pictures"),  # the page holds the library, once for all of its charts
     "rich": ("report", "cli"),
     "typer": ("cli",),
-    "yaml": ("estimation.words", "integrations.model_card"),
+    "yaml": ("estimation.words", "integrations.model_card", "fleet.site_file_words"),
     "psutil": ("measurement.sensors.cpu",),
     "sqlalchemy": ("store",),
     "pynvml": ("measurement.sensors.nvml_driver",),
@@ -194,17 +194,26 @@ def module_of(file: Path, package: Path = PACKAGE) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+@cache
+def _parsed(text: str) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(ast.parse(text)))
+
+
+def nodes(file: Path) -> tuple[ast.AST, ...]:
+    """Every node of a file's code, the module first."""
+    return _parsed(file.read_text(encoding="utf-8"))
+
+
 def imports(file: Path, package: Path = PACKAGE) -> Iterator[Import]:
     """Every import of a file, function-level and type-only ones too; `from room import leaf` names the leaf."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
     typing = {
         id(inner)
-        for node in ast.walk(tree)
+        for node in nodes(file)
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
         for statement in node.body
         for inner in ast.walk(statement)
     }
-    for node in ast.walk(tree):
+    for node in nodes(file):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -302,7 +311,7 @@ def forbidden(file: Path, package: Path = PACKAGE) -> list[str]:
         for one in imports(file, package)
         if one.module.split(".")[0] in NETWORK and own not in NETWORKERS
     ]
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in nodes(file):
         place = f"{file}:{getattr(node, 'lineno', 0)}"
         if isinstance(node, ast.Global):
             found.append(f"{place}: global")
@@ -443,7 +452,7 @@ def test_units_are_converted_in_one_file_only() -> None:
     for file in files():
         if file.name == "units.py":
             continue
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        for node in nodes(file):
             if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Mult, ast.Div, ast.FloorDiv)):
                 for side in (node.left, node.right):
                     if isinstance(side, ast.Constant) and side.value in CONVERSIONS:
@@ -459,7 +468,7 @@ def test_files_stay_short() -> None:
 def test_functions_stay_short() -> None:
     long = set()
     for file in files():
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        for node in nodes(file):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 first = node.body[0]
                 is_doc = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
@@ -470,7 +479,7 @@ def test_functions_stay_short() -> None:
 
 
 def test_every_module_says_in_its_first_line_what_it_is() -> None:
-    mute = [str(f.relative_to(ROOT)) for f in files() if not ast.get_docstring(ast.parse(f.read_text("utf-8")))]
+    mute = [str(f.relative_to(ROOT)) for f in files() if not ast.get_docstring(nodes(f)[0])]  # type: ignore[arg-type]
     assert mute == []
 
 

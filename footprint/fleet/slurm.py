@@ -6,29 +6,22 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
+from itertools import groupby
 
 from footprint.errors import InputError
 from footprint.fleet.devices import Job, host_list
-from footprint.fleet.slurm_words import JobId, accelerators, job_id, known, seconds, status, time_of, tres
+from footprint.fleet.js1 import MARK, utilizations
+from footprint.fleet.slurm_rows import Found, Row, Skipped, plain, rows
+from footprint.fleet.slurm_words import accelerators, amounts, job_id, joules, seconds, status, time_of, tres
+from footprint.units import PERCENT_PER_SHARE
 
-__all__ = ["Accounting", "Skipped", "Start", "read"]
+__all__ = ["Accounting", "Skipped", "Start", "read", "read_lines"]
 
 _MOST_HOST_TEXT = 20_000
 _MOST_GROUPS = 4
-_LONGEST_NAME = 100
 _MOST_OFF_S = 2.0
+_MOST_DIGITS = 9
 _MANY_GROUPS = re.compile(rf"(?:\[[^\[\]]*\][^\[\],]*){{{_MOST_GROUPS + 1}}}")
-
-
-@dataclass(frozen=True, slots=True)
-class Skipped:
-    """A line that is in no job, and why."""
-
-    line: int
-    reason: str
-
-    def __str__(self) -> str:
-        return f"line {self.line}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +37,13 @@ class Start:
     accelerator: str = ""  # its type, as the site calls it
     suspended_s: float = 0.0
     steps_count: int = 0
+    partition: str = ""
+    nodes_count: int | None = None
+    resources: Mapping[str, float] = field(default_factory=dict)  # allocated, by TRES; memory in GB
+    consumed_j: float | None = None  # by SLURM's own meter, whatever that is on this site
+    is_exclusive: bool | None = None  # None: not told
+    utilizations: tuple[float, ...] = ()  # of its devices over its time, where its comment tells
+    busy_accelerator_s: float | None = None  # seconds times utilization, summed over its steps
     notes: tuple[str, ...] = ()
 
 
@@ -63,111 +63,79 @@ class Accounting:
         return exact if exact and not by_base else by_base
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    line: int
-    cells: Mapping[str, str]
-    id: JobId
-
-    def get(self, *names: str) -> str:
-        return next((told for name in names if (told := known(self.cells.get(name, "")))), "")
-
-    @property
-    def key(self) -> tuple[str, str]:
-        return self.get("cluster"), self.id.whole
-
-
-@dataclass(slots=True)
-class _Found:
-    """What reading comes upon beside jobs."""
-
-    skipped: list[Skipped] = field(default_factory=list)
-    is_zone_assumed: bool = False
-
-    def skip(self, line: int, reason: str) -> None:
-        self.skipped.append(Skipped(line, reason))
-
-
 def read(text: str, *, zone: tzinfo | None = None, now_s: float | None = None) -> Accounting:
-    """Every start of every job in what `sacct --parsable2` wrote. Steps are folded into their job, never added to it.
+    """Every start of every job in what `sacct --parsable2` wrote; as `read_lines`."""
+    return read_lines(text.split("\n"), zone=zone, now_s=now_s)
+
+
+def read_lines(lines: Iterable[str], *, zone: tzinfo | None = None, now_s: float | None = None) -> Accounting:
+    """Every start of every job, line by line: what is kept grows with starts, not with steps or comments.
+
+    Steps are folded into their job, never added to it.
 
     Parameters
     ----------
-    text : with its header; headers may recur, as in files put together
+    lines : with their header; headers may recur, as in files put together
     zone : of times that bear none; None: this machine's, for sacct prints the local time of where it runs
     now_s : seconds since 1970, for jobs that run still; None: they end where their elapsed time does
     """
-    found = _Found()
-    rows = list(_rows(text, found))
-    starts: dict[tuple[str, str], list[Start]] = {}
-    for row in rows:
-        if not row.id.step and (start := _start(row, zone, now_s, found)) is not None:
-            _add(starts.setdefault(row.key, []), start, found)
-    heads = {row.key for row in rows if not row.id.step}
-    orphans: dict[tuple[str, str], list[Start]] = {}
-    for row in rows:
-        if not row.id.step:
-            continue
-        if row.key in heads:
-            _fold(row, starts.get(row.key, []), zone, found)
-        elif (start := _start(row, zone, now_s, found)) is not None:
-            orphans.setdefault(row.key, []).append(start)
-    known_starts = [one for own in starts.values() for one in _apart(own)]
-    known_starts += [_joined(own) for own in orphans.values()]
+    read = _Reading(zone, now_s)
+    for _, group in groupby(rows(lines, read.found), key=lambda row: row.key):
+        read.take(list(group))
+    known_starts = read.starts()
     assumed = ("times bear no zone: taken as this machine's; set TZ, or save with SLURM_TIME_FORMAT=%s",)
     if zone is not None:
         assumed = (f"times bear no zone: taken as {zone}",)
     return Accounting(
         tuple(sorted(known_starts, key=lambda one: one.line)),
-        tuple(sorted(found.skipped, key=lambda one: one.line)),
-        assumed if found.is_zone_assumed else (),
+        tuple(sorted(read.found.skipped, key=lambda one: one.line)),
+        assumed if read.found.is_zone_assumed else (),
     )
 
 
-def _rows(text: str, found: _Found) -> Iterator[_Row]:
-    header: list[str] = []
-    for line, raw in enumerate(text.removeprefix("\ufeff").split("\n"), 1):
-        whole = raw.rstrip("\r")
-        if not whole.strip():
-            continue
-        cells = whole.split("|")
-        names = [cell.strip().casefold() for cell in cells]
-        if {"jobid", "jobidraw"} & set(names):
-            header = names
-            continue
-        if not header:
-            found.skip(line, "stands before any header with JobID: save without --noheader")
-            continue
-        fitted = _fitted(cells, header)
-        if fitted is None:
-            found.skip(line, f"has {len(cells)} fields where the header has {len(header)}")
-            continue
-        named = dict(reversed(list(zip(header, fitted, strict=True))))
-        told = next((told for name in ("jobid", "jobidraw") if (told := known(named.get(name, "")))), "")
-        name = job_id(told)
-        if name is None:
-            found.skip(line, f"has no job id: {told[:40]!r}" if told else "has no job id")
-            continue
-        yield _Row(line, named, name)
+class _Reading:
+    """Starts by job, and steps whose job has not been seen."""
+
+    def __init__(self, zone: tzinfo | None, now_s: float | None) -> None:
+        self.zone, self.now_s = zone, now_s
+        self.found = Found()
+        self._starts: dict[tuple[str, str], list[Start]] = {}
+        self._heads: set[tuple[str, str]] = set()
+        self._orphans: dict[tuple[str, str], list[Row]] = {}
+
+    def take(self, group: list[Row]) -> None:
+        """Rows of one job that stand together."""
+        key = group[0].key
+        for row in group:
+            if not row.id.step:
+                self._heads.add(key)
+                if (start := _start(row, self.zone, self.now_s, self.found)) is not None:
+                    _add(self._starts.setdefault(key, []), start, self.found)
+        steps = [row for row in group if row.id.step]
+        if key not in self._heads:
+            self._orphans.setdefault(key, []).extend(steps)
+            return
+        for row in steps:
+            _fold(row, self._starts.get(key, []), self.zone, self.found)
+
+    def starts(self) -> list[Start]:
+        """All of them; steps without a job's row stand for it."""
+        joined = []
+        for key, steps in self._orphans.items():
+            if key in self._heads:
+                for row in steps:
+                    _fold(row, self._starts.get(key, []), self.zone, self.found)
+                continue
+            begun = (_start(row, self.zone, self.now_s, self.found) for row in steps)
+            own = [start for start in begun if start is not None]
+            joined += [_joined(own)] if own else []
+        return [one for own in self._starts.values() for one in _apart(own)] + joined
 
 
-def _fitted(cells: list[str], header: list[str]) -> list[str] | None:
-    """As many cells as the header has: a last bar of --parsable is none, and bars inside a job's name are its own."""
-    if len(cells) == len(header) + 1 and not cells[-1].strip():
-        return cells[:-1]
-    if len(cells) == len(header) - 1 and not header[-1]:
-        return [*cells, ""]
-    more = len(cells) - len(header)
-    if more > 0 and "jobname" in header:
-        at = header.index("jobname")
-        return [*cells[:at], "|".join(cells[at : at + more + 1]), *cells[at + more + 1 :]]
-    return cells if more == 0 else None
-
-
-def _start(row: _Row, zone: tzinfo | None, now_s: float | None, found: _Found) -> Start | None:
+def _start(row: Row, zone: tzinfo | None, now_s: float | None, found: Found) -> Start | None:
     """The job of a row, or nothing and the reason told."""
     try:
-        start, is_assumed = _begun(row, zone, now_s)
+        start, is_assumed = _begun(row, zone, now_s, found)
     except ValueError as error:
         found.skip(row.line, f"{row.id.whole[:40]} {error}")
         return None
@@ -175,21 +143,66 @@ def _start(row: _Row, zone: tzinfo | None, now_s: float | None, found: _Found) -
     return start
 
 
-def _begun(row: _Row, zone: tzinfo | None, now_s: float | None) -> tuple[Start, bool]:
+def _begun(row: Row, zone: tzinfo | None, now_s: float | None, found: Found) -> tuple[Start, bool]:
     """The start of a row, and whether its zone was assumed; a ValueError says why there is none."""
     state = row.get("state")
     ended = status(state) if state else "finished"
     if row.id.task.startswith("["):
         raise ValueError("stands for tasks that have not begun")
     if ended == "":
-        raise ValueError(f"has not begun: {_plain(state)}")
+        raise ValueError(f"has not begun: {plain(state)}")
     (started_s, is_first), (ended_s, is_second) = (time_of(row.get(name), zone) for name in ("start", "end"))
     if started_s is None:
-        raise ValueError("has no beginning" + (f": {_plain(state)}" if state else ""))
-    elapsed_s, suspended_s = seconds(row.get("elapsedraw", "elapsed")), seconds(row.get("suspended")) or 0.0
+        raise ValueError("has no beginning" + (f": {plain(state)}" if state else ""))
     notes: list[str] = []
+    suspended_s = seconds(row.get("suspended")) or 0.0
+    ended_s = _until(row, started_s, ended_s, suspended_s, now_s if ended == "running" else None, notes)
+    if suspended_s:
+        notes.append(f"suspended for {suspended_s:.6g} s, in which what its devices drew is counted too")
+    if ended is None:
+        notes.append(f"state {plain(state)} is not known: taken as finished")
+    resources = tres(row.get("alloctres"))
+    count, kind = accelerators(resources)
+    job = Job(
+        id=_label_id(row),
+        name="" if row.id.step else plain(row.get("jobname")),
+        user=plain(row.get("user")),
+        account=plain(row.get("account")),
+        project=plain(row.get("wckey").lstrip("*")),
+        started_utc_s=started_s,
+        ended_utc_s=ended_s,
+        hosts=_hosts(row, notes),
+        status="finished" if ended is None else ended,
+    )
+    nodes, exclusive = row.get("nnodes"), row.get("exclusive").casefold()
+    start = Start(
+        job=job,
+        id=row.id.whole,
+        cluster=row.get("cluster"),
+        line=row.line,
+        state=plain(state),
+        accelerators_count=count,
+        accelerator=plain(kind),
+        suspended_s=suspended_s,
+        notes=tuple(notes),
+        partition=plain(row.get("partition")),
+        nodes_count=int(nodes) if nodes.isascii() and nodes.isdigit() and len(nodes) <= _MOST_DIGITS else None,
+        resources=amounts(resources),
+        consumed_j=joules(row.get("consumedenergyraw")),
+        is_exclusive=None if not exclusive else exclusive in ("yes", "node", "exclusive", "1", "true"),
+        utilizations=_commented(row, found),
+        busy_accelerator_s=_busy_s(row, ended_s - started_s) if row.id.step else None,
+    )
+    return start, is_first or is_second
+
+
+def _until(
+    row: Row, started_s: float, ended_s: float | None, suspended_s: float, now_s: float | None, notes: list[str]
+) -> float:
+    """When a start ended, told or worked out; a ValueError says why that is not known."""
+    elapsed_s = seconds(row.get("elapsedraw", "elapsed"))
     if ended_s is None:
-        if ended == "running" and now_s is not None:
+        if now_s is not None:
             ended_s = now_s
             notes.append("it runs still: until now")
         elif elapsed_s is not None:
@@ -201,34 +214,31 @@ def _begun(row: _Row, zone: tzinfo | None, now_s: float | None) -> tuple[Start, 
     if ended_s is None or not ended_s > started_s:
         told = "has no end" if ended_s is None else "took no time" if ended_s == started_s else "ends before it begins"
         raise ValueError(told)
-    if suspended_s:
-        notes.append(f"suspended for {suspended_s:.6g} s, in which what its devices drew is counted too")
-    if ended is None:
-        notes.append(f"state {_plain(state)} is not known: taken as finished")
-    count, kind = accelerators(tres(row.get("alloctres")))
-    job = Job(
-        id=_label_id(row),
-        name="" if row.id.step else _plain(row.get("jobname")),
-        user=_plain(row.get("user")),
-        account=_plain(row.get("account")),
-        started_utc_s=started_s,
-        ended_utc_s=ended_s,
-        hosts=_hosts(row, notes),
-        status="finished" if ended is None else ended,
-    )
-    start = Start(
-        job, row.id.whole, row.get("cluster"), row.line, _plain(state), count, _plain(kind), notes=tuple(notes)
-    )
-    return replace(start, suspended_s=suspended_s), is_first or is_second
+    return ended_s
 
 
-def _label_id(row: _Row) -> str:
+def _commented(row: Row, found: Found) -> tuple[float, ...]:
+    told = row.get("admincomment")
+    try:
+        return utilizations(told) if told.startswith(MARK) else ()
+    except ValueError as error:
+        found.skip(row.line, f"the comment of {row.id.whole[:40]} {error}: its utilization is not used")
+        return ()
+
+
+def _busy_s(row: Row, duration_s: float) -> float | None:
+    """A step's seconds times the sum of its processes' utilization."""
+    told = amounts(tres(row.get("tresusageintot"))).get("gres/gpuutil")
+    return None if told is None else told / PERCENT_PER_SHARE * duration_s
+
+
+def _label_id(row: Row) -> str:
     """What prologs write into labels: SLURM_JOB_ID, which is JobIDRaw."""
     raw = job_id(row.get("jobidraw"))
     return row.id.whole if raw is None else raw.whole
 
 
-def _hosts(row: _Row, notes: list[str]) -> tuple[str, ...]:
+def _hosts(row: Row, notes: list[str]) -> tuple[str, ...]:
     told = row.get("nodelist")
     if not told:
         return ()
@@ -242,15 +252,10 @@ def _hosts(row: _Row, notes: list[str]) -> tuple[str, ...]:
         return ()
 
 
-def _plain(text: str) -> str:
-    """What is safe to show and to file."""
-    return "".join(c if c.isprintable() and c not in "/\\" else "_" for c in text)[:_LONGEST_NAME].strip()
-
-
 # several rows of one job
 
 
-def _add(own: list[Start], start: Start, found: _Found) -> None:
+def _add(own: list[Start], start: Start, found: Found) -> None:
     """A row that recurs, as in files put together, counts once: the one that knows the later end."""
     same = next((i for i, one in enumerate(own) if one.job.started_utc_s == start.job.started_utc_s), None)
     if same is None:
@@ -263,7 +268,7 @@ def _add(own: list[Start], start: Start, found: _Found) -> None:
     found.skip(left.line, f"{left.id} began then on line {kept.line} too")
 
 
-def _fold(row: _Row, own: list[Start], zone: tzinfo | None, found: _Found) -> None:
+def _fold(row: Row, own: list[Start], zone: tzinfo | None, found: Found) -> None:
     """A step fills what its job's row leaves empty; nothing of it is added up."""
     try:
         at_s, _ = time_of(row.get("start"), zone)
@@ -279,7 +284,24 @@ def _fold(row: _Row, own: list[Start], zone: tzinfo | None, found: _Found) -> No
         one,
         job=one.job if one.job.hosts else replace(one.job, hosts=_hosts(row, [])),
         steps_count=one.steps_count + 1,
+        busy_accelerator_s=_with(one.busy_accelerator_s, _step_busy_s(row, at_s, zone)),
     )
+
+
+def _step_busy_s(row: Row, at_s: float | None, zone: tzinfo | None) -> float | None:
+    """As `_busy_s`, of a step between its own times."""
+    if at_s is None or "gres/gpuutil" not in row.get("tresusageintot"):
+        return None
+    try:
+        ended_s, _ = time_of(row.get("end"), zone)
+    except ValueError:
+        return None
+    elapsed_s = seconds(row.get("elapsedraw", "elapsed")) if ended_s is None else ended_s - at_s
+    return None if elapsed_s is None or elapsed_s <= 0 else _busy_s(row, elapsed_s)
+
+
+def _with(sum_s: float | None, more_s: float | None) -> float | None:
+    return sum_s if more_s is None else more_s + (sum_s or 0.0)
 
 
 def _holds(job: Job, at_s: float) -> bool:

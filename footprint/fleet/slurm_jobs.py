@@ -142,7 +142,7 @@ def _chosen(asked: Job, accounting: Accounting) -> Known:
             for host in hosts
             if meant.get(_short(host)) in asked.devices_by_host
         }
-        job = replace(one.job, name=asked.name or one.job.name, project=asked.project)
+        job = replace(one.job, name=asked.name or one.job.name, project=asked.project or one.job.project)
         found.append(replace(one, job=replace(job, hosts=hosts, devices_by_host=places)))
     if not found:
         raise InputError("host", ",".join(asked.hosts), f"had no start of job {asked.id}", "leave --host out")

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
-from footprint.units import H_PER_DAY, S_PER_H, S_PER_MINUTE
+from footprint.units import BYTES_PER_GIB, H_PER_DAY, S_PER_H, S_PER_MINUTE
 
-__all__ = ["JobId", "accelerators", "job_id", "known", "seconds", "status", "time_of", "tres"]
+__all__ = ["JobId", "accelerators", "amounts", "job_id", "joules", "known", "seconds", "status", "time_of", "tres"]
 
 _NOTHING = frozenset(
     (
@@ -25,7 +25,11 @@ _TIME = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2}(?::[0-9]{2})?(?:\.[0-9]{1,6})?)(Z|[+-][0-9]{2}:?[0-9]{2})?"
 )
 _SPAN = re.compile(r"(?:(?:([0-9]{1,6})-)?([0-9]{1,4}):)?([0-9]{1,4}):([0-9]{1,2}(?:\.[0-9]{1,6})?)")
+_NO_VALUE = 2.0**63
 _COUNT = re.compile(r"[0-9]{1,9}")
+_AMOUNT = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,9})?)([KMGTP]?)")
+_BYTES = {"": 2.0**20, "K": 2.0**10, "M": 2.0**20, "G": 2.0**30, "T": 2.0**40, "P": 2.0**50}
+"""Of a letter after memory; SLURM counts it in MB where there is none."""
 
 _STATUS = {
     "COMPLETED": "finished", "COMPLETING": "running", "RUNNING": "running", "SUSPENDED": "running",
@@ -114,6 +118,25 @@ def accelerators(resources: Mapping[str, str]) -> tuple[int | None, str]:
     typed = {name.partition(":")[2]: count for name, count in counts.items() if name.startswith("gres/gpu:")}
     total = counts.get("gres/gpu", sum(typed.values()) if typed else None)
     return total, "+".join(sorted(typed))
+
+
+def amounts(resources: Mapping[str, str]) -> dict[str, float]:
+    """TRES as numbers, memory in GB; what is no number is left out."""
+    found = {}
+    for name, told in resources.items():
+        match = _AMOUNT.fullmatch(told)
+        if match is not None and (name == "mem" or not match[2]):
+            is_memory = name == "mem"
+            found[name] = float(match[1]) * (_BYTES[match[2]] / BYTES_PER_GIB if is_memory else 1.0)
+    return found
+
+
+def joules(text: str) -> float | None:
+    """SLURM's own count of a job's energy; None where it is 0, absent or a way to say that nothing is known."""
+    told = known(text)
+    match = _AMOUNT.fullmatch(told)
+    value = float(match[1]) if match is not None and not match[2] else 0.0
+    return value if 0 < value < _NO_VALUE else None
 
 
 def status(state: str) -> str | None:
