@@ -29,6 +29,25 @@ NAMEPLATE_KWH = Range(18.27e6, 21.42e6, 25.34e6)
 IT_KWH = Range(27.0e6, 32.13e6, 38.9e6)
 
 
+def site() -> Site:
+    """A region with every number that a site has."""
+    return Site(
+        zone="US-MIDA-PJM",
+        pue=Range(1.05, 1.09, 1.2),
+        location_intensity_g_per_kwh=Range(330.0, 369.0, 410.0),
+        intensity_basis="lifecycle",
+        intensity_scope="production",
+        wue_l_per_kwh=Range(0.1, 0.18, 0.3),
+        water_intensity_l_per_kwh=Range(1.0, 1.7, 3.0),
+        lifetime_h=Range(35040.0, 43800.0, 52560.0),
+        fleet_utilization=Range(0.6, 0.75, 0.9),
+        server_cost_ratio=Range.exactly(1.64),
+        network_cost_share=Range.exactly(0.19),
+        depreciation_share=Range(0.28, 0.32, 0.37),
+        region="aws/us-east-1",
+    )
+
+
 def impact(convention: str, it_kwh: Range) -> Impact:
     def times(ratio: float) -> Range:
         return Range(it_kwh.low * ratio, it_kwh.mid * ratio, it_kwh.high * ratio)
@@ -74,21 +93,7 @@ def footprint(name: str = "llama-3.1-405b", third_party: bool = False) -> Footpr
             training_flop=FLOP,
             tokens=line.tokens,
         ),
-        site=Site(
-            zone="US-MIDA-PJM",
-            pue=Range(1.05, 1.09, 1.2),
-            location_intensity_g_per_kwh=Range(330.0, 369.0, 410.0),
-            intensity_basis="lifecycle",
-            intensity_scope="production",
-            wue_l_per_kwh=Range(0.1, 0.18, 0.3),
-            water_intensity_l_per_kwh=Range(1.0, 1.7, 3.0),
-            lifetime_h=Range(35040.0, 43800.0, 52560.0),
-            fleet_utilization=Range(0.6, 0.75, 0.9),
-            server_cost_ratio=Range.exactly(1.64),
-            network_cost_share=Range.exactly(0.19),
-            depreciation_share=Range(0.28, 0.32, 0.37),
-            region="aws/us-east-1",
-        ),
+        site=site(),
         facility=facility,
         model_card=impact("model-card", NAMEPLATE_KWH),
         embodied_kgco2e=Range(96e3, 210e3, 400e3),

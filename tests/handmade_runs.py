@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import handmade
+
 from footprint.values import (
     Assumption,
     Footprint,
@@ -36,21 +38,7 @@ def around(mid: float, share: float = 0.05) -> Range:
 
 
 def site() -> Site:
-    return Site(
-        zone="US-MIDA-PJM",
-        pue=Range(1.1, 1.15, 1.2),
-        location_intensity_g_per_kwh=Range(330.0, 369.0, 410.0),
-        intensity_basis="lifecycle",
-        intensity_scope="production",
-        wue_l_per_kwh=Range(0.1, 0.18, 0.3),
-        water_intensity_l_per_kwh=Range(1.0, 1.7, 3.0),
-        lifetime_h=Range(35040.0, 43800.0, 52560.0),
-        fleet_utilization=Range(0.6, 0.75, 0.9),
-        server_cost_ratio=Range.exactly(1.64),
-        network_cost_share=Range.exactly(0.19),
-        depreciation_share=Range(0.28, 0.32, 0.37),
-        region="aws/us-east-1",
-    )
+    return replace(handmade.site(), pue=Range(1.1, 1.15, 1.2))
 
 
 def impact(convention: str, it_kwh: Range, price: float | None = 0.085) -> Impact:

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from footprint.measurement.following import Follower
 from footprint.measurement.journal import Header, JournalWriter, Tick
-from footprint.report import live
+from footprint.report import live, run_wording
 from footprint.report.live_power import Screen, bar, spark
 from footprint.values import Meter, Progress, Range, Sample
 
@@ -136,7 +136,7 @@ def test_ascii_screens_hold_no_block_characters() -> None:
     [(0.0, "0 s"), (59.2, "59 s"), (60.0, "1 min"), (3660.0, "1 h 01 min"), (90_000.0, "1 d 1 h")],
 )
 def test_durations_are_told_in_two_units_at_most(seconds: float, told: str) -> None:
-    assert live.duration(seconds) == told
+    assert run_wording.duration(seconds) == told
 
 
 # the journals' ends

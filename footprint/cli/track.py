@@ -169,30 +169,13 @@ def _program(command: list[str]) -> str:
     return re.sub(r"[^\w.-]", "_", os.path.basename(command[0]))[:_LONGEST_NAME].strip("_") or "command"
 
 
-def _planned(plan: str | None, data: Path | None) -> Footprint | None:
-    """An estimate from its JSON, from a plan in YAML, or from the ledger."""
-    if plan is None:
-        return None
-    if Path(plan).suffix in (".yaml", ".yml"):
-        from footprint.estimation import doors
+def _planned(plan: str | None, data: Path | None) -> str | Footprint | None:
+    """What the tracker reads itself, but for a plan in YAML, which is estimated."""
+    if plan is None or Path(plan).suffix not in (".yaml", ".yml"):
+        return plan
+    from footprint.estimation import doors
 
-        return doors.estimate(plan, data=data)
-    if Path(plan).is_file():
-        import json
-
-        from footprint import records
-        from footprint.values import Footprint
-
-        try:
-            return records.from_plain(Footprint, json.loads(Path(plan).read_text(encoding="utf-8")))
-        except (OSError, ValueError) as error:
-            told = f"is no estimate ({error})" if not isinstance(error, InputError) else f"is no estimate: {error}"
-            raise InputError("plan", plan, told, "write one: footprint estimate ... --out plan.json") from error
-    from footprint.store import open_ledger_for_reading
-
-    ledger, _ = open_ledger_for_reading()
-    with ledger:
-        return ledger.plan(plan)
+    return doors.estimate(plan, data=data)
 
 
 def _ending(ended: Ended) -> str:

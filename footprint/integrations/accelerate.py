@@ -12,11 +12,10 @@ end; an exception that ends the process makes it failed. Register it with `accel
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from typing import Any
 
-from footprint.errors import MissingExtra
+from footprint.integrations.late import made_late
 from footprint.integrations.loops import LoopRun, metrics
 from footprint.measurement.tracker.active import ActiveRun
 
@@ -77,18 +76,10 @@ class AccelerateHooks(LoopRun):
             self.run.load_state_dict(state)
 
 
-@functools.cache
-def _tracker() -> type[AccelerateHooks]:
-    try:
-        from accelerate.tracking import GeneralTracker
-    except ImportError as error:
-        raise MissingExtra("accelerate", "accelerate", "FootprintTracker") from error
-    kind = type("FootprintTracker", (AccelerateHooks, GeneralTracker), {"__doc__": AccelerateHooks.__doc__})
-    kind.__module__ = __name__
-    return kind
+def _base() -> Any:
+    from accelerate.tracking import GeneralTracker
+
+    return GeneralTracker
 
 
-def __getattr__(name: str) -> Any:
-    if name == "FootprintTracker":
-        return _tracker()
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = made_late("FootprintTracker", AccelerateHooks, _base, "accelerate")

@@ -9,7 +9,6 @@ emissions.csv of the same run adds nothing.
 
 from __future__ import annotations
 
-import functools
 import os
 import platform
 import time
@@ -23,6 +22,7 @@ from footprint.errors import InputError
 from footprint.fleet import codecarbon as importer
 from footprint.fleet import emissions
 from footprint.fleet.emissions import Emissions
+from footprint.integrations.late import made_late
 from footprint.measurement import journal
 from footprint.measurement.journal import Header, JournalWriter, Tick
 from footprint.measurement.tracker.boot import boot_id
@@ -136,16 +136,10 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-@functools.cache
-def _output() -> type[OutputHooks]:
+def _base() -> Any:
     from codecarbon.output_methods.base_output import BaseOutput
 
-    kind = type("FootprintOutput", (OutputHooks, BaseOutput), {"__doc__": OutputHooks.__doc__})
-    kind.__module__ = __name__
-    return kind
+    return BaseOutput
 
 
-def __getattr__(name: str) -> Any:
-    if name == "FootprintOutput":
-        return _output()
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = made_late("FootprintOutput", OutputHooks, _base)

@@ -9,10 +9,9 @@ exception's name, inside `with FootprintCallback() as callback:`.
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
-from footprint.errors import MissingExtra
+from footprint.integrations.late import made_late
 from footprint.integrations.loops import LoopRun, metrics, name_of, outermost_of
 from footprint.measurement.tracker.windows import Window
 
@@ -88,18 +87,10 @@ def _trained_params(model: Any) -> float | None:
     return float(total) if total and trained == total else None
 
 
-@functools.cache
-def _callback() -> type[KerasHooks]:
-    try:
-        from keras.callbacks import Callback
-    except ImportError as error:
-        raise MissingExtra("keras", "keras", "FootprintCallback") from error
-    kind = type("FootprintCallback", (KerasHooks, Callback), {"__doc__": KerasHooks.__doc__})
-    kind.__module__ = __name__
-    return kind
+def _base() -> Any:
+    from keras.callbacks import Callback
+
+    return Callback
 
 
-def __getattr__(name: str) -> Any:
-    if name == "FootprintCallback":
-        return _callback()
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = made_late("FootprintCallback", KerasHooks, _base, "keras")

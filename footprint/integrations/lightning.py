@@ -8,12 +8,11 @@ It measures the whole of `fit`, puts its keys into the module's logs, and keeps 
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from footprint.errors import MissingExtra
+from footprint.integrations.late import made_late
 from footprint.integrations.loops import LoopRun, metrics, name_of, trained_params
 from footprint.measurement.tracker.windows import Window
 
@@ -130,21 +129,12 @@ def _size(ids: Any) -> float:
     return float(count()) if callable(count) else float(getattr(ids, "size", 0) or 0)
 
 
-@functools.cache
-def _callback() -> type[LightningHooks]:
+def _base() -> Any:
     try:
         from lightning.pytorch import Callback
     except ImportError:
-        try:
-            from pytorch_lightning import Callback
-        except ImportError as error:
-            raise MissingExtra("lightning", "lightning", "FootprintCallback") from error
-    kind = type("FootprintCallback", (LightningHooks, Callback), {"__doc__": LightningHooks.__doc__})
-    kind.__module__ = __name__
-    return kind
+        from pytorch_lightning import Callback
+    return Callback
 
 
-def __getattr__(name: str) -> Any:
-    if name == "FootprintCallback":
-        return _callback()
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = made_late("FootprintCallback", LightningHooks, _base, "lightning")

@@ -15,8 +15,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from footprint.errors import FootprintError, MissingExtra
+from footprint.errors import FootprintError
 from footprint.integrations import model_card
+from footprint.integrations.late import made_late
 from footprint.integrations.loops import LoopRun, metrics, name_of, outermost_of, trained_params
 from footprint.measurement.tracker.active import ActiveRun
 from footprint.measurement.tracker.windows import Window
@@ -264,18 +265,10 @@ def _flop_per_token(model: Any) -> float | None:
     return float(FLOP_PER_TOKEN_AND_PARAM * params) if params else None
 
 
-@functools.cache
-def _callback() -> type[TrainerHooks]:
-    try:
-        from transformers import TrainerCallback
-    except ImportError as error:
-        raise MissingExtra("transformers", "transformers", "FootprintCallback") from error
-    kind = type("FootprintCallback", (TrainerHooks, TrainerCallback), {"__doc__": TrainerHooks.__doc__})
-    kind.__module__ = __name__
-    return kind
+def _base() -> Any:
+    from transformers import TrainerCallback
+
+    return TrainerCallback
 
 
-def __getattr__(name: str) -> Any:
-    if name == "FootprintCallback":
-        return _callback()
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = made_late("FootprintCallback", TrainerHooks, _base, "transformers")

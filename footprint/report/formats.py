@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import PurePath
+from typing import TypeVar
 
 from footprint import records
 from footprint.errors import InputError, UnknownName
@@ -15,6 +16,8 @@ from footprint.report.wording import (
     title,
 )
 from footprint.values import Footprint
+
+Format = TypeVar("Format")
 
 EXTENSIONS = {
     ".txt": "text", ".json": "json", ".csv": "csv", ".md": "markdown", ".tex": "latex", ".html": "html", ".htm": "html",
@@ -80,9 +83,20 @@ def named(name: str) -> Callable[[Footprint], str]:
     UnknownName
         When there is no such format.
     """
-    if name not in FORMATS:
-        raise UnknownName("format", name, FORMATS, f"the formats are {', '.join(FORMATS)}")
-    return FORMATS[name]
+    return chosen(name, FORMATS)
+
+
+def chosen(name: str, formats: Mapping[str, Format]) -> Format:
+    """The one of a table of formats.
+
+    Raises
+    ------
+    UnknownName
+        When there is no such format.
+    """
+    if name not in formats:
+        raise UnknownName("format", name, formats, f"the formats are {', '.join(formats)}")
+    return formats[name]
 
 
 def table_text(table: Table) -> str:

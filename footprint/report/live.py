@@ -13,9 +13,10 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from footprint.report.live_power import MeterNow, Screen, bar, power
+from footprint.report.run_wording import duration
 from footprint.report.terminal import render
 from footprint.report.wording import plain, show_range
-from footprint.units import H_PER_DAY, PERCENT_PER_SHARE, S_PER_H, S_PER_MINUTE, show, show_number
+from footprint.units import H_PER_DAY, PERCENT_PER_SHARE, S_PER_H, show, show_number
 from footprint.values import Forecast, Impact, Progress, Range, Run
 
 _COLORS = {"running": "green", "finished": "bold green", "failed": "bold red"}
@@ -66,18 +67,6 @@ def view(now: Now, screen: Screen) -> RenderableType:
     for part in parts:
         items += [Text(), *part] if items and part else part
     return Group(*items)
-
-
-def duration(seconds: float) -> str:
-    """'45 s', '12 min', '3 h 05 min', '2 d 4 h'."""
-    if seconds < S_PER_MINUTE:
-        return f"{seconds:.0f} s"
-    minutes = int(seconds // S_PER_MINUTE)
-    hours, minutes = divmod(minutes, int(S_PER_H // S_PER_MINUTE))
-    days, rest = divmod(hours, int(H_PER_DAY))
-    if days:
-        return f"{days} d {rest} h"
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"
 
 
 def _title(now: Now, screen: Screen) -> Text:

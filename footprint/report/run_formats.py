@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from json import dumps
 
 from footprint import records
-from footprint.errors import UnknownName
 from footprint.report import run_numbers, tables
+from footprint.report.formats import chosen
 from footprint.report.run_sections import answer, sections
 from footprint.report.run_wording import card, remarks, subtitle, title
 from footprint.values import Run
@@ -78,9 +78,7 @@ def named(name: str) -> Callable[[Run], str]:
     UnknownName
         When there is no such format.
     """
-    if name not in FORMATS:
-        raise UnknownName("format", name, FORMATS, f"the formats are {', '.join(FORMATS)}")
-    return FORMATS[name]
+    return chosen(name, FORMATS)
 
 
 def printable(json_text: str) -> str:

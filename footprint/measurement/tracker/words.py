@@ -124,22 +124,18 @@ def _planned(given: Any) -> Footprint | None:
     """An estimate: as a value, the JSON file of one, or the name under which it was saved."""
     if given is None or isinstance(given, Footprint):
         return given
-    if isinstance(given, os.PathLike) or str(given).endswith(".json"):
+    if isinstance(given, os.PathLike) or str(given).endswith(".json") or os.path.isfile(str(given)):
         path = Path(given)
         try:
             return records.from_plain(Footprint, json.loads(path.read_text(encoding="utf-8")))
         except OSError as error:
             told = f"cannot be read ({error.strerror or error})"
-            raise InputError("plan", str(path), told, "write one: footprint estimate ... --out plan.json") from error
         except ValueError as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError(
-                "plan", str(path), "is not JSON", "write one: footprint estimate ... --out plan.json"
-            ) from error
-    from footprint.store import open_ledger  # here, not above: few runs are compared with a saved plan
+            told = f"is no estimate{':' if isinstance(error, InputError) else ','} {error}"
+        raise InputError("plan", str(path), told, "write one: footprint estimate ... --out plan.json")
+    from footprint.store import open_ledger_for_reading  # here, not above: few runs are compared with a saved plan
 
-    with open_ledger() as ledger:
+    with open_ledger_for_reading()[0] as ledger:
         return ledger.plan(str(given))
 
 
