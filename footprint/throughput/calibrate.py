@@ -62,8 +62,6 @@ def calibrate(catalog: Catalog) -> Calibration:
     rows = [_row(field.name, 1, getattr(fit.constants, field.name), 1, count) for field in fields(Constants)]
     rows += [_row(f"generation:{g}", 1, ratio, 1, count) for g, ratio in sorted(fit.generations.items())]
     runs = run_layer(catalog, fit, usable)
-    published_count = f"{len(runs.log_kept)} published runs of {len(set(runs.group))} organizations"
-    kept, early = (float(x) for x in np.exp(fit_kept(runs)))
     searched = choices(data, usable, stated=False)
     told, found = (Errors(r, data.weight) for r in unseen_sources(data, catalog, fit, stated, [stated, searched]))
     shift = quantile(found.residual, found.weight, 0.5)
@@ -73,16 +71,15 @@ def calibrate(catalog: Catalog) -> Calibration:
         *_steady_errors(data, centred(found, shift), count),
         *_source_rows(fit, count),
         *_bounds(data, count),
-        _row("production", 1, kept / float(np.exp(shift)), 1, published_count),
-        _row("software_before_2023", 1, early, 1, published_count),
-        *_run_errors(runs, by_organization, published_count),
+        *run_rows(runs, by_organization, float(np.exp(shift))),
     ]
+    kept, early = (float(x) for x in np.exp(fit_kept(runs)))
     report = [
         f"steady throughput, unseen sources, layout as stated ({count}): median {told.median():.1%}, "
         f"90th percentile x{told.p90():.2f}",
         f"steady throughput, unseen sources, layout searched: median {centred(found, shift).median():.1%}, "
         f"90th percentile x{centred(found, shift).p90():.2f}",
-        f"whole-run hours, unseen organizations ({published_count}): median {by_organization.median():.1%}, "
+        f"whole-run hours, unseen organizations ({_count(runs)}): median {by_organization.median():.1%}, "
         f"90th percentile x{by_organization.p90():.2f}",
         *_parts_of_runs(runs, by_organization),
         f"share of steady throughput kept over a whole run beside failures: {kept:.3f}, times {early:.3f} before 2023",
@@ -177,15 +174,23 @@ def _bounds(data: Measured, note: str) -> list[dict[str, str]]:
     return rows
 
 
-def _run_errors(runs: Runs, errors: Errors, note: str) -> list[dict[str, str]]:
-    sized = sized_errors(runs, errors)
+def run_rows(runs: Runs, errors: Errors, found_layout: float) -> list[dict[str, str]]:
+    """The rows that published runs set, given what sources reach of the fastest layout that is found (ratio)."""
+    kept, early = (float(x) for x in np.exp(fit_kept(runs)))
+    sized, note = sized_errors(runs, errors), _count(runs)
     place = "the size to which it belongs; between the two it changes smoothly"
     return [
+        _row("production", 1, kept / found_layout, 1, note),
+        _row("software_before_2023", 1, early, 1, note),
         _row("run_error:small", sized.small.low, 1, sized.small.high, f"{note}, each unseen"),
         _row("run_error:large", sized.large.low, 1, sized.large.high, f"{note}, each unseen"),
         _row("small_params", 1, sized.small_params, 1, place),
         _row("large_params", 1, sized.large_params, 1, place),
     ]
+
+
+def _count(runs: Runs) -> str:
+    return f"{len(runs.log_kept)} published runs of {len(set(runs.group))} organizations"
 
 
 def _parts_of_runs(runs: Runs, errors: Errors) -> list[str]:
