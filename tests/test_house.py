@@ -56,6 +56,7 @@ FLOORS: dict[str, int] = {
     "fleet": 5,
     "charts": 6,  # what users call to draw: asks doors for values, so that page, app and command line draw alike
     "integrations": 6,
+    "export": 6,  # beside integrations, which live inside a training: it follows journals from without, and may listen
     "app": 7,  # above charts: it draws by the same door as the command line
     "cli": 8,
     "__main__": 8,  # `python -m footprint` is the command line
@@ -91,6 +92,8 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "dash": ("app",),
     "flask": ("app",),  # dash's own server: headers, the token and the names by which it may be reached
     "werkzeug": ("app.serving",),  # flask's: bound here without its banner and its log
+    "prometheus_client": ("export.metrics",),
+    "opentelemetry": ("export.otlp",),
     "codecarbon": ("integrations.codecarbon",),  # its handler's base class, when a user of codecarbon asks for it
 }
 """Every other package is allowed nowhere: codecarbon's tables are found by path (importing it would start
@@ -107,6 +110,9 @@ NETWORK = ("socket", "ssl", "http", "urllib", "ftplib", "smtplib", "requests", "
 NETWORKERS = {
     "fleet.prometheus": "asked for by name, an address that the user gives: the metrics of past jobs",
     "fleet.access": "takes an address apart; opens nothing",
+    "export.serving": "asked for by name: listens, on loopback unless an address is named",
+    "export.sending": "asked for by name, an address that the user gives: numbers of live runs",
+    "export.outputs": "writes a path of an address; opens nothing",
 }
 LOG_SETUP = ("basicConfig", "dictConfig", "fileConfig", "addHandler", "setLevel")
 GUARDS = ("measurement.sampler", "measurement.tracker")

@@ -18,6 +18,7 @@ from footprint.cli.compare import compare
 from footprint.cli.doctor import doctor
 from footprint.cli.estimate import estimate
 from footprint.cli.explain import explain
+from footprint.cli.export import export
 from footprint.cli.imports import app as imports
 from footprint.cli.job import job
 from footprint.cli.report import report
@@ -65,6 +66,7 @@ for command in (estimate, compare, explain, backtest, calibrate, chart, report, 
 app.command()(doctor)
 app.command(context_settings={"allow_interspersed_args": False})(track)
 app.command()(watch)
+app.command()(export)
 app.command("app")(open_app)
 app.command()(job)
 app.add_typer(imports)

@@ -1,4 +1,4 @@
-"""How a server of past metrics is reached: its address, and who asks; secrets are sent and never shown.
+"""How a server of metrics is reached: its address, and who asks or sends; secrets are sent and never shown.
 
 They come from the environment or from files, never from a command line, which everybody on a host can read.
 """
@@ -16,13 +16,8 @@ from footprint.errors import InputError
 
 __all__ = ["ADDRESS", "Access", "access"]
 
-_PREFIX = "FOOTPRINT_PROMETHEUS"
-ADDRESS = f"{_PREFIX}_URL"
-TOKEN, USER, PASSWORD = f"{_PREFIX}_TOKEN", f"{_PREFIX}_USER", f"{_PREFIX}_PASSWORD"
-ORG = f"{_PREFIX}_ORG"
-"""Tenants of Mimir, Cortex and Thanos."""
-HEADERS = f"{_PREFIX}_HEADERS"
-"""A file of further headers, one `Name: value` a line."""
+PROMETHEUS = "prometheus"
+ADDRESS = "FOOTPRINT_PROMETHEUS_URL"
 
 _TENANT_HEADERS = ("X-Scope-OrgID", "THANOS-TENANT")
 _HEADER = re.compile(r"^([A-Za-z0-9!#$%&'*+.^_`|~-]+):[ \t]*(\S.*)$")
@@ -37,47 +32,56 @@ class Access:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
-def access(url: str | None, environment: Mapping[str, str]) -> Access:
+def access(url: str | None, environment: Mapping[str, str], of: str = PROMETHEUS) -> Access:
     """The server that was named, or the environment's; with the environment's credentials.
 
-    Each of `FOOTPRINT_PROMETHEUS_TOKEN`, `_USER`, `_PASSWORD` and `_ORG` may end in `_FILE` instead and name a file.
+    Each of `FOOTPRINT_PROMETHEUS_TOKEN`, `_USER`, `_PASSWORD` and `_ORG` (tenants of Mimir, Cortex and Thanos) may end
+    in `_FILE` instead and name a file. `_HEADERS_FILE` names one of further headers, one `Name: value` a line.
+
+    Parameters
+    ----------
+    url : the address; credentials in it are taken out
+    environment : variables
+    of : the server's kind, as in its option and, in capitals, in its variables
 
     Raises
     ------
     InputError
         When there is no address, it is none, or a file cannot be read. No message holds a secret.
     """
-    told = url or environment.get(ADDRESS)
+    prefix = f"FOOTPRINT_{of.upper()}"
+    told = url or environment.get(f"{prefix}_URL")
     if not told:
-        fix = f"name the server: --prometheus http://host:9090, or {ADDRESS}"
-        raise InputError("prometheus", None, "is missing", fix)
-    address, user, password = _address(told.strip())
+        fix = f"name the server: --{of} http://host:9090, or {prefix}_URL"
+        raise InputError(of, None, "is missing", fix)
+    address, user, password = _address(told.strip(), of)
     headers: dict[str, str] = {}
-    tenant = _secret(ORG, environment)
+    tenant = _secret(f"{prefix}_ORG", environment)
     if tenant:
         headers |= dict.fromkeys(_TENANT_HEADERS, tenant)
-    user, password = _secret(USER, environment) or user, _secret(PASSWORD, environment) or password
-    token = _secret(TOKEN, environment)
+    user = _secret(f"{prefix}_USER", environment) or user
+    password = _secret(f"{prefix}_PASSWORD", environment) or password
+    token = _secret(f"{prefix}_TOKEN", environment)
     if token and user:
-        raise InputError(TOKEN, None, f"and {USER} are both set", "set one of them")
+        raise InputError(f"{prefix}_TOKEN", None, f"and {prefix}_USER are both set", "set one of them")
     if token:
         headers["Authorization"] = f"Bearer {token}"
     elif user:
         pair = f"{user}:{password or ''}".encode()
         headers["Authorization"] = "Basic " + base64.b64encode(pair).decode("ascii")
-    return Access(address, headers | _further(environment))
+    return Access(address, headers | _further(f"{prefix}_HEADERS_FILE", environment))
 
 
-def _address(told: str) -> tuple[str, str, str]:
+def _address(told: str, of: str) -> tuple[str, str, str]:
     """The address without credentials, query and fragment; user and password that stood in it."""
     fix = "write http://host:9090 or https://host/prometheus"
     try:
         parts = urlsplit(told)
         host, port = parts.hostname, parts.port
     except ValueError:
-        raise InputError("prometheus", None, "is no address", fix) from None  # which may hold a password
+        raise InputError(of, None, "is no address", fix) from None  # which may hold a password
     if parts.scheme not in ("http", "https") or not host or not told.isprintable() or " " in told:
-        raise InputError("prometheus", None, "is no address of a server", fix)
+        raise InputError(of, None, "is no address of a server", fix)
     place = f"[{host}]" if ":" in host else host
     netloc = place if port is None else f"{place}:{port}"
     path = parts.path.rstrip("/").removesuffix("/api/v1")
@@ -97,15 +101,15 @@ def _secret(name: str, environment: Mapping[str, str]) -> str:
     return value
 
 
-def _further(environment: Mapping[str, str]) -> dict[str, str]:
-    path = environment.get(f"{HEADERS}_FILE")
+def _further(name: str, environment: Mapping[str, str]) -> dict[str, str]:
+    path = environment.get(name)
     found = {}
-    for number, line in enumerate(_read(f"{HEADERS}_FILE", path).splitlines() if path else (), start=1):
+    for number, line in enumerate(_read(name, path).splitlines() if path else (), start=1):
         if not line.strip():
             continue
         match = _HEADER.match(line.strip())
         if match is None or not line.strip().isprintable() or not line.isascii():
-            raise InputError(f"{HEADERS}_FILE", path, f"line {number} is no header", "write lines of Name: value")
+            raise InputError(name, path, f"line {number} is no header", "write lines of Name: value")
         found[match[1]] = match[2]
     return found
 
