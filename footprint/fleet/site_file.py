@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -99,16 +100,28 @@ class SiteFile:
         """Where months begin and clocks stand; None where it is not told."""
         return ZoneInfo(self.timezone) if self.timezone else None
 
+    def under(self, words: Mapping[str, Any]) -> dict[str, Any]:
+        """The site's words under a user's own; a place that is given takes the site's whole place away."""
+        places = ("region", "country", "zone")
+        kept = dict(self.words)
+        if any(words.get(one) for one in places):
+            kept = {name: value for name, value in kept.items() if name not in places}
+        settings = {**(kept.get("settings") or {}), **(words.get("settings") or {})}
+        return {**kept, **words, **({"settings": settings} if settings else {})}
+
     def gres_of(self, kind: str, catalog: Catalog) -> Gres | None:
         """A type of gres, as the site calls it: as the file says, else by the catalog's names; a profile is a part."""
-        if kind in self.gres:
-            return self.gres[kind]
-        whole, _, profile = kind.partition("_") if "g." in kind else (kind, "", "")
-        try:
-            device = catalog.accelerator(whole).id
-        except InputError:
-            return None
-        return Gres(device, min(slices(profile) / _MIG_SLICES, 1.0) if profile else 1.0)
+        return self.gres[kind] if kind in self.gres else _gres_of_catalog(kind, catalog)
+
+
+@lru_cache(maxsize=256)
+def _gres_of_catalog(kind: str, catalog: Catalog) -> Gres | None:
+    whole, _, profile = kind.partition("_") if "g." in kind else (kind, "", "")
+    try:
+        device = catalog.accelerator(whole).id
+    except InputError:
+        return None
+    return Gres(device, min(slices(profile) / _MIG_SLICES, 1.0) if profile else 1.0)
 
 
 def site_named(path: Path | None, environment: Mapping[str, str], catalog: Catalog) -> SiteFile:

@@ -39,7 +39,11 @@ class Row:
 
     def get(self, *names: str) -> str:
         """The first of these columns that says something."""
-        return next((told for name in names if (told := known(self.cells.get(name, "")))), "")
+        for name in names:
+            told = self.cells.get(name)
+            if told and (told := known(told)):
+                return told
+        return ""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -77,10 +81,11 @@ def rows(lines: Iterable[str], found: Found) -> Iterator[Row]:
         if not header:
             bar = DELIMITER if DELIMITER in whole else _BAR
         cells = whole.split(bar)
-        names = [cell.strip().casefold() for cell in cells]
-        if {"jobid", "jobidraw"} & set(names):
-            header = names
-            continue
+        if "jobid" in whole.casefold():
+            names = [cell.strip().casefold() for cell in cells]
+            if {"jobid", "jobidraw"} & set(names):
+                header = names
+                continue
         if not header:
             found.skip(line, "stands before any header with JobID: save without --noheader")
             continue
@@ -88,7 +93,7 @@ def rows(lines: Iterable[str], found: Found) -> Iterator[Row]:
         if fitted is None:
             found.skip(line, f"has {len(cells)} fields where the header has {len(header)}")
             continue
-        named = dict(reversed(list(zip(header, fitted, strict=True))))
+        named = dict(zip(header[::-1], fitted[::-1], strict=True))  # of two columns of a name the first
         told = next((told for name in ("jobid", "jobidraw") if (told := known(named.get(name, "")))), "")
         name = job_id(told)
         if name is None:
@@ -112,4 +117,6 @@ def _fitted(cells: list[str], header: list[str], bar: str) -> list[str] | None:
 
 def plain(text: str) -> str:
     """What is safe to show and to file."""
-    return "".join(c if c.isprintable() and c not in "/\\" else "_" for c in text)[:_LONGEST_NAME].strip()
+    if not (text.isprintable() and "/" not in text and "\\" not in text):
+        text = "".join(c if c.isprintable() and c not in "/\\" else "_" for c in text)
+    return text[:_LONGEST_NAME].strip()
