@@ -81,6 +81,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "yaml": ("estimation.words", "integrations.model_card", "fleet.site_file_words"),
     "psutil": ("measurement.sensors.cpu",),
     "sqlalchemy": ("store",),
+    "psycopg": ("store.postgres_engine",),
     "pynvml": ("measurement.sensors.nvml_driver",),
     "amdsmi": ("measurement.sensors.amd",),
     "transformers": ("integrations.transformers",),
@@ -94,6 +95,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "werkzeug": ("app.serving",),  # flask's: bound here without its banner and its log
     "prometheus_client": ("export.metrics",),
     "opentelemetry": ("export.otlp",),
+    "pyarrow": ("fleet.row_files",),  # tables that others exported as Parquet
     "codecarbon": ("integrations.codecarbon",),  # its handler's base class, when a user of codecarbon asks for it
 }
 """Every other package is allowed nowhere: codecarbon's tables are found by path (importing it would start
