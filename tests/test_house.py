@@ -153,6 +153,7 @@ DECIMALS = {
     ("measurement/command.py", "0.02"): "named: within it a signal to many processes has reached them all",
     ("report/wording.py", "0.01"): "named: below it a share is next to nothing",
     ("evidence.py", "0.95"): "named: the coverage that the best grade of evidence asks for",
+    ("fleet/months.py", "0.01"): "named: how many devices more than were allocated are still those",
     ("fleet/jobs.py", "0.05"): "named: how far a counter and power may differ before it is told",
     ("fleet/jobs.py", "0.001"): "named: the share of a job's energy from which its edges are told",
     ("report/layout.py", "0.01"): "named: below it a share of a step is next to nothing",

@@ -13,15 +13,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from footprint.cli import output
+from footprint.cli.jobs import SitePath
 from footprint.cli.ledger import Store
 from footprint.cli.words import SITE_WORDS, Data, Out, OutFormat, takes_words
 from footprint.errors import InputError
 from footprint.moments import moment
 
 if TYPE_CHECKING:
+    from footprint.catalog import Catalog
     from footprint.fleet.devices import Job
     from footprint.fleet.gathering import Batch
     from footprint.fleet.prometheus import Prometheus
+    from footprint.fleet.site_file import SiteFile
+    from footprint.fleet.slurm import Start
     from footprint.values import Run
 
 _WHICH = "Which job"
@@ -66,6 +70,7 @@ def job(
     ] = None,
     name: Annotated[Text, typer.Option(metavar="NAME", help="What to call it.")] = None,
     project: Annotated[Text, typer.Option(metavar="NAME", help="Whose it is.")] = None,
+    site: SitePath = None,
     save: Annotated[bool, typer.Option("--save", help="Put it into the ledger of runs.")] = False,
     store: Store = None,
     data: Data = None,
@@ -82,7 +87,7 @@ def job(
     \b
     Examples:
       footprint job 4242 --prometheus http://prometheus:9090 --country FR
-      footprint job 4242 --sacct saved.txt
+      footprint job 4242 --sacct saved.txt --site site.yaml
       footprint job --from 2026-11-01T08:00 --to 2026-11-01T20:00 --host gpu[01-16] --gpus 0-3
       footprint job --pod train-0 --namespace ml --format json
     """
@@ -92,24 +97,24 @@ def job(
     from functools import partial
 
     from footprint.catalog import open_catalog
-    from footprint.fleet.jobs import job_run
+    from footprint.fleet.site_file import site_named
     from footprint.fleet.slurm_jobs import known_of
     from footprint.measurement.tracker.words import label, track_words
 
-    asked = replace(
-        asked,
-        name="" if name is None else label("name", name),
-        project="" if project is None else label("project", project),
-    )
+    called = {
+        field: label(field, value) for field, value in (("name", name), ("project", project)) if value is not None
+    }
+    asked = replace(asked, name=called.get("name", ""), project=called.get("project", ""))
     catalog = open_catalog(data)
-    checked = track_words("job", {**words, "precision": precision, "data": data})
+    told = site_named(site, os.environ, catalog)
+    checked = track_words("job", {**told.under(words), "precision": precision, "data": data})
     is_whole = format is not None or out is not None
     known = known_of(asked, sacct, os.environ, is_one=is_whole)
-    server = _server(prometheus, accelerator)
+    server = _server(prometheus, has_rating=accelerator is not None or bool(told.path))
     run_of = partial(
-        job_run, server=server, catalog=catalog, words=checked.plain(),
+        _run, server=server, catalog=catalog, words=checked.plain(), site=told,
         model=None if accelerator is None else catalog.accelerator(accelerator).id, clock_skew_s=clock_skew,
-        node_has_accelerators=None if node_power is None else node_power is NodePower.with_gpus, shown=_progress,
+        node_power=node_power,
     )  # fmt: skip
     for run in known.runs(run_of, has_metrics=server is not None):
         if save:
@@ -154,12 +159,34 @@ def _moment(field: str, text: str) -> float:
     return float(match[1]) if match else moment(field, text, is_end=field == "to").timestamp()
 
 
-def _server(url: str | None, accelerator: str | None) -> Prometheus | None:
+def _run(
+    start: Start,
+    job: Job,
+    *,
+    server: Prometheus | None,
+    catalog: Catalog,
+    words: dict[str, Any],
+    site: SiteFile,
+    model: str | None,
+    clock_skew_s: float | None,
+    node_power: NodePower | None,
+) -> Run:
+    """One start: what the user does not say, the site's file does."""
+    from footprint.fleet.jobs import job_run
+
+    has_accelerators = site.ipmi_has_accelerators if node_power is None else node_power is NodePower.with_gpus
+    return job_run(
+        job, server, catalog, words, model=model or site.device_of(start.accelerator, start.partition, catalog),
+        clock_skew_s=clock_skew_s, node_has_accelerators=has_accelerators, shown=_progress,
+    )  # fmt: skip
+
+
+def _server(url: str | None, *, has_rating: bool) -> Prometheus | None:
     """The server, or none where a rating is to do."""
     from footprint.fleet.access import ADDRESS, access
     from footprint.fleet.prometheus import Prometheus
 
-    if not url and not os.environ.get(ADDRESS) and accelerator is not None:
+    if not url and not os.environ.get(ADDRESS) and has_rating:
         return None
     return Prometheus(access(url, os.environ))
 

@@ -21,6 +21,7 @@ from footprint.cli.explain import explain
 from footprint.cli.export import export
 from footprint.cli.imports import app as imports
 from footprint.cli.job import job
+from footprint.cli.jobs import jobs
 from footprint.cli.report import report
 from footprint.cli.runs import app as runs
 from footprint.cli.track import track
@@ -69,6 +70,7 @@ app.command()(watch)
 app.command()(export)
 app.command("app")(open_app)
 app.command()(job)
+app.command()(jobs)
 app.add_typer(imports)
 app.add_typer(runs)
 

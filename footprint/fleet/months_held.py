@@ -118,8 +118,7 @@ def _held(start: Start, span: Span, site: SiteFile, catalog: Catalog, model: str
     inside = replace(start.job, started_utc_s=max(begun_s, span.started_s), ended_utc_s=min(ended_s, span.ended_s))
     partition = site.partition(start.partition)
     gres = site.gres_of(start.accelerator, catalog) if start.accelerator else None
-    device = gres.accelerator if gres is not None else (partition.accelerator if partition is not None else None)
-    device = device or model or ""
+    device = site.device_of(start.accelerator, start.partition, catalog) or model or ""
     known = known_as(device, catalog)
     per_node = partition.accelerators_per_node if partition is not None else None
     per_node = per_node or (known.per_node if known is not None else 0) or 1

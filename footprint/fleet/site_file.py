@@ -109,6 +109,12 @@ class SiteFile:
         settings = {**(kept.get("settings") or {}), **(words.get("settings") or {})}
         return {**kept, **words, **({"settings": settings} if settings else {})}
 
+    def device_of(self, kind: str, partition: str, catalog: Catalog) -> str | None:
+        """The accelerator of a start, by its type of gres, else by its partition."""
+        gres = self.gres_of(kind, catalog) if kind else None
+        told = self.partition(partition)
+        return gres.accelerator if gres is not None else told.accelerator if told is not None else None
+
     def gres_of(self, kind: str, catalog: Catalog) -> Gres | None:
         """A type of gres, as the site calls it: as the file says, else by the catalog's names; a profile is a part."""
         return self.gres[kind] if kind in self.gres else _gres_of_catalog(kind, catalog)

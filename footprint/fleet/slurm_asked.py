@@ -82,12 +82,13 @@ def _asked(environment: Mapping[str, str], started_s: float, ended_s: float) -> 
         except OSError as error:
             raise InputError("sacct", program, f"could not be run: {error.strerror}", "give --sacct FILE") from None
         assert process.stdout is not None
+        is_read = False
         try:
             yield process.stdout
-        except BaseException:
-            process.kill()
-            raise
+            is_read = True
         finally:
+            if not is_read:
+                process.kill()
             process.stdout.close()
             code = process.wait()
         if code:

@@ -18,7 +18,7 @@ from footprint.values import Run
 
 __all__ = ["Known", "known_of"]
 
-FIELDS = "JobID,JobIDRaw,Cluster,User,Account,State,Start,End,ElapsedRaw,Suspended,NodeList,AllocTRES,JobName"
+FIELDS = "JobID,JobIDRaw,Cluster,User,Account,Partition,State,Start,End,ElapsedRaw,Suspended,NodeList,AllocTRES,JobName"
 """All of them are known to every version since 17.11; the name is last, for bars may stand in it."""
 
 TIMEOUT_S = 30.0
@@ -34,8 +34,10 @@ class Known:
     notes: tuple[str, ...] = ()
     has_places: bool = False  # the user said which devices
 
-    def runs(self, run_of: Callable[[Job], Run], *, has_metrics: bool) -> tuple[Run, ...]:
+    def runs(self, run_of: Callable[[Start, Job], Run], *, has_metrics: bool) -> tuple[Run, ...]:
         """Each start as a run. One of several that cannot be assessed is told in the notes of the others.
+
+        `run_of` is given the start and the job to assess: of one without metrics its devices are as many as it had.
 
         Raises
         ------
@@ -47,7 +49,7 @@ class Known:
         notes = list(self.notes)
         for start in self.starts:
             try:
-                run = run_of(start.job if has_metrics or self.has_places else _rated(start))
+                run = run_of(start, start.job if has_metrics or self.has_places else _rated(start))
                 runs.append(run if self.has_places else _checked(run, start))
             except InputError as error:
                 failed.append(error)
