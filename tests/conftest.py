@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from emulator import Emulator, build, compiler
+from postgres_server import Server, missing
 from tracked_children import Nursery
 
 EMULATED = {"emulator", "emulator_library", "hosts", "nursery"}
@@ -30,6 +31,17 @@ def own_home(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["FOOTPRINT_CLAIMS"] = str(home / "claims")
     for name in ("FOOTPRINT_FOLDER", "FOOTPRINT_RUN_ID", "FOOTPRINT_STORE", "FOOTPRINT_DATA"):
         os.environ.pop(name, None)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A PostgreSQL, started once."""
+    if told := missing():
+        pytest.skip(told)
+    pytest.importorskip("psycopg", reason="needs psycopg: pip install 'footprint[postgres]'")
+    server = Server()
+    yield server
+    server.close()
 
 
 @pytest.fixture(scope="session")

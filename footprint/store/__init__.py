@@ -20,7 +20,8 @@ __all__ = ["open_ledger", "open_ledger_for_reading"]
 def open_ledger(url_or_path: str | Path | None = None, environment: Mapping[str, str] | None = None) -> Ledger:
     """The ledger at a file or a URL; unless told, at `FOOTPRINT_STORE`, else `ledger.sqlite` in footprint's home.
 
-    What does not exist is made, and what an older version of footprint wrote is brought up to date.
+    A URL `postgresql://USER@HOST/DATABASE` is a team's, with the extra `postgres`. What does not exist is made, and
+    what an older version of footprint wrote is brought up to date.
 
     Raises
     ------
@@ -36,17 +37,27 @@ def open_ledger(url_or_path: str | Path | None = None, environment: Mapping[str,
 def open_ledger_for_reading(
     url_or_path: str | Path | None = None, environment: Mapping[str, str] | None = None
 ) -> tuple[Ledger, str]:
-    """The ledger; or, where it cannot be written, a copy of it in memory beside the reason why.
+    """The ledger; or, where a file cannot be written, a copy of it in memory beside the reason why.
 
-    The copy is empty where there is nothing to copy: journals can be read into it all the same.
+    The copy is empty where there is nothing to copy: journals can be read into it all the same. A team's ledger that
+    this role may read is read as it is: nothing is written or copied.
+
+    Raises
+    ------
+    StoreError
+        When a team's ledger cannot be read: what this host alone knows is not shown in its place.
     """
     from footprint.errors import StoreError
-    from footprint.store import engines, ledger, place
+    from footprint.store import engines, ledger, place, sqlite_engine
 
     url = place.ledger_url(url_or_path, os.environ if environment is None else environment)
+    told = engines.read_url(url)
+    if told.get_backend_name() != "sqlite":
+        made = engines.engine(url)
+        return ledger.Ledger(made, engines.read(made, engines.kind_of(made).lacks_to_write)), ""
     try:
         opened = ledger.Ledger(engines.engine(url))
         opened.check_writable()
         return opened, ""
     except StoreError as error:
-        return ledger.Ledger(engines.copy_in_memory(url)), str(error)
+        return ledger.Ledger(engines.ready(sqlite_engine.copy_in_memory(told))), str(error)

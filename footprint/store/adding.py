@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, literal, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, literal, literal_column, select
 
 from footprint.errors import UnknownName
 from footprint.store.entries import GROUPS, IMPORTED, RUN, Filter, Total
@@ -18,11 +18,11 @@ _ESCAPE = "\\"
 _LEAST_HANDLE = 3
 
 
-def conditions(wanted: Filter) -> list[ColumnElement[bool]]:
-    """A filter as conditions on `runs`."""
+def conditions(wanted: Filter, dialect: str) -> list[ColumnElement[bool]]:
+    """A filter as conditions on `runs`; letters are told apart by their case, in every database."""
     found: list[ColumnElement[bool]] = []
     if wanted.name is not None:
-        found.append(_like(wanted.name))
+        found.append(_named(wanted.name, dialect))
     if wanted.project is not None:
         found.append(RUNS.c.project == storable(wanted.project))
     if wanted.status is not None:
@@ -37,13 +37,31 @@ def conditions(wanted: Filter) -> list[ColumnElement[bool]]:
     return found
 
 
-def _like(name: str) -> ColumnElement[bool]:
+def _named(name: str, dialect: str) -> ColumnElement[bool]:
     told = storable(name)
     if not set(told) & {"*", "?"}:
         return RUNS.c.name == told
+    if dialect == "sqlite":  # its LIKE takes A for a
+        return RUNS.c.name.op("GLOB", is_comparison=True)(told.replace("[", "[[]"))
     for special in (_ESCAPE, "%", "_"):
         told = told.replace(special, _ESCAPE + special)
     return RUNS.c.name.like(told.replace("*", "%").replace("?", "_"), escape=_ESCAPE)
+
+
+def newest_first(dialect: str) -> tuple[ColumnElement[Any], ...]:
+    """The order of lists: by start, and by id, letter by letter, among those of one moment."""
+    return RUNS.c.started_utc_s.desc(), RUNS.c.id.collate("C") if dialect == "postgresql" else RUNS.c.id
+
+
+def begins(column: ColumnElement[str], text: str) -> ColumnElement[bool]:
+    """Whether a text begins so."""
+    return func.substr(column, 1, len(text)) == text
+
+
+def ends(column: ColumnElement[str], text: str) -> ColumnElement[bool]:
+    """Whether a text ends so, and is longer."""
+    length = func.length(column)
+    return and_(length > len(text), func.substr(column, length - len(text) + 1) == text)
 
 
 def totals(connection: Connection, by: str | None, wanted: Filter) -> tuple[Total, ...]:
@@ -75,7 +93,7 @@ def totals(connection: Connection, by: str | None, wanted: Filter) -> tuple[Tota
         func.count(RUNS.c.electricity_usd).label("priced_count"),
         func.sum(RUNS.c.it_energy_kwh * (1.0 - RUNS.c.own_energy_share) * part).label("elsewhere"),
         *(func.sum(RUNS.c[name] * share).label(name) for field, share in shares.items() for name in three(field)),
-    ).where(*conditions(wanted))
+    ).where(*conditions(wanted, connection.dialect.name))
     if by == "tag":
         query = query.select_from(RUNS.outerjoin(TAGS, TAGS.c.run_id == RUNS.c.id))
     elif by == "month":
@@ -90,7 +108,7 @@ def _key(by: str | None) -> ColumnElement[str]:
     if by is None:
         return literal("")
     if by == "tag":
-        return func.coalesce(TAGS.c.tag, "")
+        return func.coalesce(TAGS.c.tag, literal_column("''"))
     column: ColumnElement[str] = MONTHS.c.month if by == "month" else RUNS.c[by]
     return column
 

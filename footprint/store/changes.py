@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from sqlalchemy import Connection, delete
+from sqlalchemy import ColumnElement, Connection, and_, delete, or_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import Table
 
@@ -14,13 +14,29 @@ from footprint.store import rows
 from footprint.store.schema import DOCUMENTS, JOURNALS, MONTHS, RUNS, TAGS
 from footprint.values import Footprint, Run
 
+_RUNNING = "running"
 _INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
-def put_run(connection: Connection, run: Run, kind: str) -> None:
-    """All that the tables hold of a run, in the place of what they held."""
+def put_run(
+    connection: Connection, run: Run, kind: str, journal_bytes: int | None = None, instead_of_bytes: int | None = None
+) -> bool:
+    """All that the tables hold of a run, in the place of what they held; False where they hold a longer reading.
+
+    A longer reading rests on more bytes of journals, or else ended later. One of `instead_of_bytes` gives way to any.
+    """
+    row = rows.run_row(run, kind, time.time()) | {"journal_bytes": journal_bytes}
     tags = dict.fromkeys(rows.storable(tag) for tag in run.tags)
-    _put(connection, rows.run_row(run, kind, time.time()), tags, rows.month_shares(run), rows.document(run))
+
+    def is_no_shorter(new: Any) -> ColumnElement[bool]:
+        if journal_bytes is None:
+            return RUNS.c.ended_utc_s <= new.ended_utc_s
+        known = RUNS.c.journal_bytes
+        is_later = or_(new.status != _RUNNING, RUNS.c.ended_utc_s <= new.ended_utc_s)
+        has_no_less = or_(known.is_(None), known <= journal_bytes, known == instead_of_bytes)
+        return and_(is_later, has_no_less)
+
+    return _put(connection, row, tags, rows.month_shares(run), rows.document(run), is_no_shorter)
 
 
 def put_plan(connection: Connection, footprint: Footprint, name: str) -> str:
@@ -42,21 +58,35 @@ def forget(connection: Connection, run_id: str) -> None:
         connection.execute(delete(table).where(table.c.run_id == run_id))
 
 
-def _put(connection: Connection, row: rows.Row, tags: Iterable[str], months: dict[str, float], body: str) -> None:
+def _put(
+    connection: Connection,
+    row: rows.Row,
+    tags: Iterable[str],
+    months: dict[str, float],
+    body: str,
+    where: Callable[[Any], ColumnElement[bool]] | None = None,
+) -> bool:
     run_id = row["id"]
-    upsert(connection, RUNS, row)  # first: it locks the run against other writers
+    if not upsert(connection, RUNS, row, where):  # first: it locks the run against other writers
+        return False
     for table in (TAGS, MONTHS, DOCUMENTS):
         connection.execute(delete(table).where(table.c.run_id == run_id))
     connection.execute(DOCUMENTS.insert().values(run_id=run_id, body=body))
-    for tag in tags:
-        connection.execute(TAGS.insert().values(run_id=run_id, tag=tag))
-    for month, share in months.items():
-        connection.execute(MONTHS.insert().values(run_id=run_id, month=month, energy_share=share))
+    if labels := [{"run_id": run_id, "tag": tag} for tag in tags]:
+        connection.execute(TAGS.insert().values(labels))
+    connection.execute(
+        MONTHS.insert().values([{"run_id": run_id, "month": m, "energy_share": share} for m, share in months.items()])
+    )
+    return True
 
 
-def upsert(connection: Connection, table: Table, row: rows.Row) -> None:
-    """Insert a row, or change the one that has its key."""
+def upsert(
+    connection: Connection, table: Table, row: rows.Row, where: Callable[[Any], ColumnElement[bool]] | None = None
+) -> bool:
+    """Insert a row, or change the one that has its key, `where` the new row and the old one allow it."""
     keys = [column.name for column in table.primary_key]
     insert: Any = _INSERTS[connection.dialect.name](table).values(**row)
     changed = {name: insert.excluded[name] for name in row if name not in keys}
-    connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=changed))
+    allowed = None if where is None else where(insert.excluded)
+    done = connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=changed, where=allowed))
+    return bool(done.rowcount)

@@ -81,6 +81,7 @@ class CaughtUp:
 
     read: tuple[str, ...]  # ids of the runs that were new or had changed
     skipped: tuple[tuple[Path, str], ...]  # folders that cannot be read, and why
+    notes: tuple[str, ...] = ()  # what the ledger does not hold, or holds otherwise than these journals tell
 
 
 ALL = Filter()

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, select
 
-from footprint.errors import InputError, UnknownName
-from footprint.store import adding, catching_up, changes, rows
-from footprint.store.engines import reading, writing
+from footprint.errors import InputError, StoreError, UnknownName
+from footprint.store import adding, catching_up, changes, engines, place, rows
 from footprint.store.entries import ALL, KINDS, PLAN, RUN, CaughtUp, Entry, Filter, Total
 from footprint.store.schema import DOCUMENTS, JOURNALS, RUNS, VERSION
 from footprint.values import Footprint, Run
+
+T = TypeVar("T")
 
 _MOST_TOLD = 5
 
@@ -28,13 +29,18 @@ class Ledger:
         From every call, when the database cannot be read or written.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, unwritable: str = "") -> None:
+        self._engine, self._unwritable = engine, unwritable
 
     @property
     def place(self) -> str:
-        """The file, or 'memory'."""
-        return self._engine.url.database or "memory"
+        """The file, 'memory', or the URL without a password."""
+        return engines.kind_of(self._engine).place(self._engine.url)
+
+    @property
+    def unwritable(self) -> str:
+        """Why it can only be read; empty where that is not known beforehand."""
+        return self._unwritable
 
     def close(self) -> None:
         """Let go of the database."""
@@ -48,14 +54,15 @@ class Ledger:
 
     def check_writable(self) -> None:
         """Raise what a writing call would raise, without a change."""
-        with writing(self._engine) as connection, connection.begin_nested() as tried:
-            connection.execute(VERSION.update().values(version=VERSION.c.version))
-            tried.rollback()
+        kind = engines.kind_of(self._engine)
+        if lacks := engines.read(self._engine, kind.lacks_to_write):
+            raise StoreError(lacks)
+        if self._engine.dialect.name == "sqlite":
+            engines.write(self._engine, _try)
 
     def save(self, run: Run, kind: str = RUN) -> str:
-        """Put a run in, or in the place of what was known of it. Its id comes back."""
-        with writing(self._engine) as connection:
-            changes.put_run(connection, run, kind)
+        """Put a run in, or in the place of what was known of it, unless that ended later. Its id comes back."""
+        self._write(lambda connection: changes.put_run(connection, run, kind))
         return run.id
 
     def save_plan(self, footprint: Footprint, name: str) -> str:
@@ -67,8 +74,7 @@ class Ledger:
             When the name cannot be one.
         """
         rows.checked_name(name)
-        with writing(self._engine) as connection:
-            return changes.put_plan(connection, footprint, name)
+        return self._write(lambda connection: changes.put_plan(connection, footprint, name))
 
     def find(self, word: str, kinds: Sequence[str] = KINDS) -> Entry:
         """The entry with this id, or else this name, or else whose id begins, or ends, with this.
@@ -80,14 +86,17 @@ class Ledger:
         InputError
             When there are several.
         """
-        with reading(self._engine) as connection:
-            return self._find(connection, word, kinds)
+        return self._read(lambda connection: self._find(connection, word, kinds))
 
     def get(self, word: str, kinds: Sequence[str] = KINDS) -> Run | Footprint:
         """What was saved: a `Run`, or the `Footprint` of a plan. Finds and raises as `find` does."""
-        with reading(self._engine) as connection:
+
+        def both(connection: Connection) -> tuple[Entry, str]:
             found = self._find(connection, word, kinds)
-            body = connection.execute(select(DOCUMENTS.c.body).where(DOCUMENTS.c.run_id == found.id)).scalar_one()
+            query = select(DOCUMENTS.c.body).where(DOCUMENTS.c.run_id == found.id)
+            return found, connection.execute(query).scalar_one()
+
+        found, body = self._read(both)
         return rows.of_document(found.kind, found.id, body)
 
     def plan(self, word: str) -> Footprint:
@@ -98,9 +107,9 @@ class Ledger:
 
     def list(self, wanted: Filter = ALL) -> tuple[Entry, ...]:
         """The entries that are meant, the newest first."""
-        query = select(RUNS).where(*adding.conditions(wanted)).order_by(RUNS.c.started_utc_s.desc(), RUNS.c.id)
-        with reading(self._engine) as connection:
-            return tuple(rows.entry(row._asdict()) for row in connection.execute(query))
+        dialect = self._engine.dialect.name
+        query = select(RUNS).where(*adding.conditions(wanted, dialect)).order_by(*adding.newest_first(dialect))
+        return self._read(lambda connection: tuple(rows.entry(row._asdict()) for row in connection.execute(query)))
 
     def totals(self, by: str | None = None, wanted: Filter = ALL) -> tuple[Total, ...]:
         """Runs added up by name, project, tag, month or status; in one sum where nothing is named.
@@ -108,30 +117,34 @@ class Ledger:
         Failed and interrupted runs count; plans do not, unless they alone are asked for. What another run counts
         is left out. A run with two tags is in the sums of both, one that ran over two months in each with its share.
         """
-        with reading(self._engine) as connection:
-            return adding.totals(connection, by, wanted)
+        return self._read(lambda connection: adding.totals(connection, by, wanted))
 
     def delete(self, run_id: str) -> None:
         """Forget a run or plan. Its journals are not touched: while they are there, it comes back when read again."""
-        with writing(self._engine) as connection:
-            changes.forget(connection, run_id)
+        self._write(lambda connection: changes.forget(connection, run_id))
 
     def handles(self) -> dict[str, str]:
         """For every id its shortest end that `find` takes for it alone."""
-        with reading(self._engine) as connection:
-            return adding.handles(connection.execute(select(RUNS.c.id)).scalars())
+        return self._read(lambda connection: adding.handles(connection.execute(select(RUNS.c.id)).scalars()))
 
     def folders_of(self, run_id: str) -> tuple[Path, ...]:
-        """Where the journals of a run were read."""
-        query = select(JOURNALS.c.folder).where(JOURNALS.c.run_id == run_id).order_by(JOURNALS.c.folder)
-        with reading(self._engine) as connection:
-            return tuple(Path(folder) for folder in connection.execute(query).scalars())
+        """Where the journals of a run were read, on this host or for all hosts."""
+        return tuple(sorted(folder for key in self._keys_of(run_id) if (folder := place.here(key)) is not None))
+
+    def elsewhere(self, run_id: str) -> tuple[str, ...]:
+        """Where journals of a run were read on other hosts: 'gpu01:/runs/sft'."""
+        return tuple(sorted(key for key in self._keys_of(run_id) if place.here(key) is None))
 
     def ids_of(self, folder: Path) -> tuple[str, ...]:
         """The run that was read in a folder."""
-        query = select(JOURNALS.c.run_id).where(JOURNALS.c.folder == str(folder.absolute()))
-        with reading(self._engine) as connection:
-            return tuple(one for one in connection.execute(query).scalars() if one)
+        whole = folder.absolute()
+        key = place.folder_key(whole, engines.host_of(self._engine, whole))
+        query = select(JOURNALS.c.run_id).where(JOURNALS.c.folder == key)
+        return tuple(one for one in self._read(lambda c: c.execute(query).scalars().all()) if one)
+
+    def _keys_of(self, run_id: str) -> Sequence[str]:
+        query = select(JOURNALS.c.folder).where(JOURNALS.c.run_id == run_id)
+        return self._read(lambda connection: connection.execute(query).scalars().all())
 
     def catch_up(
         self,
@@ -145,17 +158,25 @@ class Ledger:
         """Read the run folders below `root` that are new or changed or were read with another `stamp`; `again`: all.
 
         A folder that cannot be read is told of and passed over. `progress` is given the folders to be read and
-        hands them on.
+        hands them on. A ledger that can only be read stays as it is, and tells what it lacks.
         """
-        return catching_up.catch_up(self._engine, root, read, stamp, again, progress)
+        return catching_up.catch_up(self._engine, root, read, stamp, again, progress, self._unwritable)
+
+    def _read(self, work: Callable[[Connection], T]) -> T:
+        return engines.read(self._engine, work)
+
+    def _write(self, work: Callable[[Connection], T]) -> T:
+        if self._unwritable:
+            raise StoreError(self._unwritable)
+        return engines.write(self._engine, work)
 
     def _find(self, connection: Connection, word: str, kinds: Sequence[str]) -> Entry:
         told = rows.storable(word)
         of_kind = RUNS.c.kind.in_(kinds)
-        newest = RUNS.c.started_utc_s.desc()
+        newest = adding.newest_first(connection.dialect.name)
 
         def matching(*conditions: Any) -> Sequence[Entry]:
-            query = select(RUNS).where(of_kind, *conditions).order_by(newest, RUNS.c.id)
+            query = select(RUNS).where(of_kind, *conditions).order_by(*newest)
             return [rows.entry(row._asdict()) for row in connection.execute(query)]
 
         named = matching(RUNS.c.name == told)
@@ -163,8 +184,8 @@ class Ledger:
             matching(RUNS.c.id == told),
             [e for e in named if e.kind != PLAN],
             named,
-            matching(RUNS.c.id.startswith(told, autoescape=True)) if told else [],
-            matching(RUNS.c.id.endswith("-" + told, autoescape=True)) if told else [],
+            matching(adding.begins(RUNS.c.id, told)) if told else [],
+            matching(adding.ends(RUNS.c.id, "-" + told)) if told else [],
         ):
             if len(found) == 1:
                 return found[0]
@@ -174,3 +195,10 @@ class Ledger:
         known = connection.execute(select(RUNS.c.id, RUNS.c.name).where(of_kind)).all()
         names = [text for row in known for text in row if text.isprintable()]
         raise UnknownName("run", word, names, "list them with: footprint runs list")
+
+
+def _try(connection: Connection) -> None:
+    """A change that is none."""
+    with connection.begin_nested() as tried:
+        connection.execute(VERSION.update().values(version=VERSION.c.version))
+        tried.rollback()

@@ -1,7 +1,9 @@
-"""Where the ledger lies: a file in footprint's home, unless a file or a URL is named."""
+"""Where the ledger lies, and by which names it knows the folders of journals."""
 
 from __future__ import annotations
 
+import os
+import platform
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,3 +19,16 @@ def ledger_url(url_or_path: str | Path | None, environment: Mapping[str, str]) -
     if isinstance(told, str) and "://" in told:
         return told
     return f"sqlite:///{Path(told).expanduser().absolute()}"
+
+
+def folder_key(folder: Path, host: str) -> str:
+    """A folder as a ledger names it: 'gpu01:/runs/sft' where other hosts may have another one of that path."""
+    return f"{host}:{folder}" if host else str(folder)
+
+
+def here(key: str) -> Path | None:
+    """The folder of a key as it is called on this host; None where it is another host's."""
+    own = platform.node() + ":"
+    if key.startswith(own):
+        return Path(key.removeprefix(own))
+    return Path(key) if os.path.isabs(key) else None

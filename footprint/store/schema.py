@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Column, Connection, Double, Integer, MetaData, Table, Text, inspect, select, text
+from sqlalchemy import BigInteger, Column, Connection, Double, Integer, MetaData, Table, Text, inspect, select, text
 
 from footprint.errors import StoreError
 
@@ -47,6 +47,7 @@ RUNS = Table(
     Column("saved_utc_s", Double, nullable=False),
     Column("catalog_digest", Text, nullable=False),
     Column("version", Text, nullable=False),
+    Column("journal_bytes", BigInteger),  # that the reading rests on; None: it was not read from journals
 )
 TAGS = Table(
     "run_tags",
@@ -70,7 +71,7 @@ DOCUMENTS = Table(
 JOURNALS = Table(
     "run_journals",
     METADATA,
-    Column("folder", Text, primary_key=True),
+    Column("folder", Text, primary_key=True),  # with the host before it, where hosts may have folders of one name
     Column("run_id", Text),  # None: it could not be read
     Column("signature", Text, nullable=False),
     Column("problem", Text, nullable=False),
@@ -114,7 +115,11 @@ MIGRATIONS: tuple[Migration, ...] = (
             problem TEXT NOT NULL)""",
         "CREATE INDEX run_journals_by_run ON run_journals (run_id)",
     ),
+    ("ALTER TABLE runs ADD COLUMN journal_bytes BIGINT",),
 )
+
+_LOCK = 0x666F6F74
+"""One at a time changes the tables: the number of PostgreSQL's advisory lock, by which they are told apart."""
 
 
 def version_of(connection: Connection) -> int:
@@ -124,23 +129,26 @@ def version_of(connection: Connection) -> int:
     return connection.execute(select(VERSION.c.version)).scalar() or 0
 
 
-def migrate(connection: Connection, migrations: Sequence[Migration] = MIGRATIONS) -> None:
-    """The next migration of a database that lacks some, within the transaction that is open.
+def migrate(connection: Connection, migrations: Sequence[Migration] = MIGRATIONS) -> int:
+    """The next migration of a database that lacks some, within the transaction that is open; the version it then has.
 
     Raises
     ------
     StoreError
         When a newer footprint wrote it.
     """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _LOCK})
     seen = check(connection, migrations)
     if seen == len(migrations):
-        return
+        return seen
     if seen == 0:
         connection.execute(text("CREATE TABLE footprint_schema (version INTEGER PRIMARY KEY)"))
         connection.execute(VERSION.insert().values(version=0))
     for statement in migrations[seen]:
         connection.execute(text(statement))
     connection.execute(VERSION.update().values(version=seen + 1))
+    return seen + 1
 
 
 def check(connection: Connection, migrations: Sequence[Migration] = MIGRATIONS) -> int:

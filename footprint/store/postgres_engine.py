@@ -1,0 +1,260 @@
+"""PostgreSQL: one ledger for a team. Who may do what is the server's to say; passwords are never repeated."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+
+from footprint.errors import MissingExtra, StoreError
+from footprint.store.schema import METADATA, VERSION
+
+CONNECT_S = 5
+"""How long a server may take to answer; `connect_timeout` in the URL or PGCONNECT_TIMEOUT say otherwise."""
+
+PATIENCE_S = 20.0
+"""How long what passes is waited for: a server that restarts, a connection that was dropped, a deadlock."""
+
+LOCK_S = 10
+"""How long a writer waits for a row or table that another one holds."""
+
+_KEEPALIVE_S, _DEAD_MS = 30, 30_000
+_RECYCLE_S = 300
+_MOST_CONNECTIONS = 20
+
+_DRIVER = "postgresql+psycopg"
+_PASSES = ("40001", "40P01", "57P01", "57P02", "57P03", "53300", "08")
+"""Serialization failure, deadlock, shutdown, crash, start, too many connections, and all of a lost connection."""
+
+_STARTS = ("the database system is", "too many clients", "remaining connection slots")
+"""What a server says that is there, and will answer soon."""
+
+_LASTING = (
+    "authentication failed", "no password supplied", "does not exist", "pg_hba.conf", "resolve host",
+    "could not translate", "not permitted to log in", "permission denied", "certificate", "SSL", "invalid",
+)  # fmt: skip
+"""What no waiting changes, in a connection that was refused."""
+
+_SHOWN_QUERY = ("host", "port", "service")
+
+
+def read_url(url: str) -> URL:
+    """A URL as its parts, with psycopg as the driver.
+
+    Raises
+    ------
+    StoreError
+        When it is none. It is not repeated: it may hold a password.
+    MissingExtra
+        When the driver is not installed.
+    """
+    fix = "write postgresql://USER@HOST/DATABASE, the password in PGPASSWORD or ~/.pgpass"
+    scheme, _, rest = url.partition("://")
+    if scheme not in ("postgresql", "postgres", _DRIVER):
+        raise StoreError(f"the ledger's URL names a driver that is not used here; {fix}")
+    if rest.partition("?")[0].count("@") > 1:
+        raise StoreError(f"the ledger's URL holds more than one @; write %40 for that of the password, or: {fix}")
+    try:
+        told = make_url(f"{_DRIVER}://{rest}")
+        told.port  # noqa: B018
+    except (ArgumentError, ValueError) as error:
+        raise StoreError(f"the ledger's URL cannot be read; {fix}") from error
+    try:
+        import psycopg  # noqa: F401
+    except ImportError as error:
+        raise MissingExtra("psycopg", "postgres", "a ledger on PostgreSQL") from error
+    return told
+
+
+def make(url: URL) -> Engine:
+    """The database as it lies there. No connection is made yet."""
+    given: dict[str, Any] = {
+        "application_name": "footprint",
+        "keepalives_idle": _KEEPALIVE_S,
+        "tcp_user_timeout": _DEAD_MS,
+        "prepare_threshold": None,  # what stands between may hand each transaction to another connection
+    }
+    if "PGCONNECT_TIMEOUT" not in os.environ:
+        given["connect_timeout"] = CONNECT_S
+    if "PGAPPNAME" in os.environ:
+        del given["application_name"]
+    made = create_engine(
+        url,
+        connect_args={name: value for name, value in given.items() if name not in url.query},
+        hide_parameters=True,
+        max_overflow=_MOST_CONNECTIONS,
+        pool_recycle=_RECYCLE_S,
+    )
+    event.listen(made, "connect", _connected)
+    return made
+
+
+def _connected(connection: Any, _record: object) -> None:
+    connection.execute(f"SET lock_timeout = '{LOCK_S}s'")
+    connection.commit()
+
+
+def options(writes: bool) -> dict[str, Any]:
+    """Readers see one state and are held by the server to change nothing."""
+    if writes:
+        return {"isolation_level": "READ COMMITTED", "postgresql_readonly": False}
+    return {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+
+
+def before_first(engine: Engine) -> None:
+    """Nothing: the server was set up by its administrator."""
+
+
+def lacks_to_change(connection: Connection, seen: int) -> str:
+    """Which right to make or change tables is missing, and who has it."""
+    who, may_create, schema = connection.execute(
+        text("SELECT current_user, has_schema_privilege(current_schema(), 'CREATE'), current_schema()")
+    ).one()
+    where = f"the ledger {place(connection.engine.url)}"
+    if is_standby := _only_reads(connection):
+        return f"{where} is not of the newest form, and {is_standby}"
+    if seen == 0:
+        if may_create:
+            return ""
+        return (
+            f"{where} is not there, or role {who} may not see it, and that role may not make it in schema {schema}; "
+            f"open it once as the owner of the database, who then runs what this prints: "
+            f"footprint runs grants --reader {who}"
+        )
+    owner, may_change = connection.execute(
+        text(
+            "SELECT pg_get_userbyid(relowner), pg_has_role(current_user, relowner, 'USAGE') FROM pg_class "
+            "WHERE oid = to_regclass(:name)"
+        ),
+        {"name": VERSION.name},
+    ).one()
+    if may_change:
+        return ""
+    return (
+        f"{where} was written by an older footprint (schema {seen}), and role {who} may not bring it up to date; "
+        f"open it once as {owner}: footprint runs list"
+    )
+
+
+def lacks_to_write(connection: Connection) -> str:
+    """Which right to write is missing, without trying."""
+    where = f"the ledger {place(connection.engine.url)}"
+    if only_reads := _only_reads(connection):
+        return f"{where} cannot be written: {only_reads}"
+    rights = ("INSERT", "UPDATE", "DELETE")
+    asked = ", ".join(f"bool_and(has_table_privilege(name, '{right}'))" for right in rights)
+    names = ", ".join(f"('{name}')" for name in _written())
+    row = connection.execute(text(f"SELECT current_user, {asked} FROM (VALUES {names}) AS tables(name)")).one()
+    lacking = [right for right, has in zip(rights, row[1:], strict=True) if not has]
+    if not lacking:
+        return ""
+    return (
+        f"{where} may be read, but not written, by role {row[0]}: it lacks {', '.join(lacking)}; "
+        f"the owner grants them with what this prints: footprint runs grants --writer {row[0]}"
+    )
+
+
+def _only_reads(connection: Connection) -> str:
+    """Why the server takes no changes at all."""
+    is_standby, default = connection.execute(
+        text("SELECT pg_is_in_recovery(), current_setting('default_transaction_read_only')")
+    ).one()
+    if is_standby:
+        return "the server is a standby that follows another; name the primary"
+    return "the server lets this role read alone (default_transaction_read_only)" if default == "on" else ""
+
+
+def _written() -> list[str]:
+    return [name for name in METADATA.tables if name != VERSION.name]
+
+
+def grants(readers: Sequence[str], writers: Sequence[str], schema: str = "public") -> str:
+    """The SQL by which the owner of the tables lets roles read, or read and write."""
+    tables = ", ".join(f"{_quoted(schema)}.{name}" for name in METADATA.tables)
+    written = ", ".join(f"{_quoted(schema)}.{name}" for name in _written())
+    lines = []
+    for role in dict.fromkeys((*readers, *writers)):
+        lines.append(f"GRANT USAGE ON SCHEMA {_quoted(schema)} TO {_quoted(role)};")
+        lines.append(f"GRANT SELECT ON {tables} TO {_quoted(role)};")
+    lines += [f"GRANT INSERT, UPDATE, DELETE ON {written} TO {_quoted(role)};" for role in dict.fromkeys(writers)]
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def passes(error: SQLAlchemyError, is_opening: bool) -> bool:
+    """Whether it may go well when tried again; what opens a ledger waits for a server that is there, no other."""
+    if not isinstance(error, DBAPIError):
+        return False
+    state: str | None = getattr(error.orig, "sqlstate", None)
+    said = str(error.orig)
+    if is_opening:
+        return state in ("57P03", "53300") or any(words in said for words in _STARTS)
+    if state:
+        return state.startswith(_PASSES)
+    is_connecting = type(error.orig).__name__ in ("OperationalError", "ConnectionTimeout")
+    return error.connection_invalidated or (is_connecting and not any(words in said for words in _LASTING))
+
+
+def place(url: URL) -> str:
+    """The URL without a password."""
+    query = {name: told for name, told in url.query.items() if name in _SHOWN_QUERY}
+    shown = URL.create("postgresql", url.username, None, url.host, url.port, url.database, query)
+    return _plain(shown.render_as_string())
+
+
+def told(url: URL, error: SQLAlchemyError, writes: bool) -> str:
+    """What went wrong, and what to do."""
+    where = f"the ledger {place(url)}"
+    orig = getattr(error, "orig", None)
+    state, said = getattr(orig, "sqlstate", None), _said(orig, url) if orig else type(error).__name__
+    if state == "42501":
+        word = "--writer" if writes else "--reader"
+        deed = "written" if writes else "read"
+        fix = f"the owner grants it with what this prints: footprint runs grants {word} {url.username or 'ROLE'}"
+        return f"{where} may not be {deed} by this role ({said}); {fix}"
+    if state == "25006":
+        return f"{where} cannot be written ({said}); name the primary server"
+    if state == "55P03":
+        return f"{where} is locked by another program; try again when that has ended"
+    if state and not state.startswith(_PASSES):
+        return f"{where} cannot be used ({said}); ask who runs the database"
+    return f"{where} cannot be reached ({said}); {_fix(said)}"
+
+
+def _fix(said: str) -> str:
+    """What to do about a connection that failed."""
+    if "password" in said:
+        return "set PGPASSWORD, or put a line into ~/.pgpass (or the file that PGPASSFILE names)"
+    if re.search(r'database ".*" does not exist', said):
+        return "name one that exists, or have it made: createdb NAME"
+    if re.search(r'role ".*" does not exist', said):
+        return "name another user in the URL, or have it made: createuser NAME"
+    if "resolve host" in said or "could not translate" in said:
+        return "check the name of the host"
+    if "pg_hba.conf" in said:
+        return "have the server let this user in from this host"
+    if "too many" in said or "slots" in said:
+        return "try again when fewer programs use it"
+    return "check host and port, and that the server runs; what was measured stays in the journals and is caught up"
+
+
+def _said(error: BaseException, url: URL) -> str:
+    """The server's own words in one line, without hints, the password masked should they hold it."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    chosen = next((line for line in lines if "FATAL:" in line), lines[0] if lines else type(error).__name__)
+    said = " ".join(chosen.rpartition("FATAL:")[2].split())
+    password = str(url.password or url.query.get("password") or "")
+    if len(password) > 2:
+        said = said.replace(password, "***")
+    return _plain(said)
+
+
+def _plain(said: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in said)
