@@ -67,7 +67,8 @@ class Exporter:
             self._served.stop()
         self._runs.stop()
         for thread in self._threads:
-            thread.join(timeout=_LAST_S)
+            if thread.is_alive():
+                thread.join(timeout=_LAST_S)
         for one in self._outputs:
             one.close()
 

@@ -28,7 +28,7 @@ from footprint.measurement.tracker.reading import (
     starts_of,
     words_of,
 )
-from footprint.report.live import done_share
+from footprint.report.run_wording import done_share
 from footprint.uncertainty import mids
 from footprint.units import G_PER_KG, J_PER_KWH, S_PER_H, W_PER_KW
 from footprint.values import Forecast, MeterUsage, Progress, Range, Site
