@@ -128,7 +128,7 @@ def _interval(since: str | None, until: str | None, zone: tzinfo | None) -> tupl
     now = datetime.now(UTC)
     first = now.astimezone(zone or UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     begun = first if since is None else _moment("since", since, zone, is_end=False)
-    ended = now if until is None else min(_moment("until", until, zone, is_end=True), now)
+    ended = now if until is None else _moment("until", until, zone, is_end=True)
     if not ended > begun:
         raise InputError("until", until, f"is not after {begun:%Y-%m-%d %H:%M}", "give --since and --until in order")
     return begun.timestamp(), ended.timestamp()

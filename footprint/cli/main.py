@@ -16,6 +16,7 @@ from footprint.cli.catalog import catalog
 from footprint.cli.chart import chart
 from footprint.cli.compare import compare
 from footprint.cli.doctor import doctor
+from footprint.cli.epilog import slurm_epilog
 from footprint.cli.estimate import estimate
 from footprint.cli.explain import explain
 from footprint.cli.export import export
@@ -71,6 +72,7 @@ app.command()(export)
 app.command("app")(open_app)
 app.command()(job)
 app.command()(jobs)
+app.command("slurm-epilog")(slurm_epilog)
 app.add_typer(imports)
 app.add_typer(runs)
 

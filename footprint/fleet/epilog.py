@@ -1,0 +1,208 @@
+"""A job's footprint at its end, from inside SLURM's epilog: who it was, one line of it, and the script that asks."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from footprint.errors import InputError
+from footprint.fleet.devices import Job, host_list, place_list
+from footprint.fleet.slurm import Start
+from footprint.fleet.slurm_jobs import Known, known_of
+from footprint.fleet.slurm_rows import plain
+from footprint.fleet.slurm_words import time_of
+from footprint.records import to_plain
+from footprint.values import Run
+
+__all__ = ["JOB", "append", "comment", "is_others", "known", "line", "script", "told", "write_script"]
+
+JOB = "SLURM_JOB_ID"
+MARK = "# written by footprint slurm-epilog"
+FIELDS = {"comment": "Comment", "admin-comment": "AdminComment"}
+_ID = re.compile(r"[0-9]{1,18}")
+_MODE, _SCRIPT_MODE = 0o640, 0o755
+_MOST_COMMENT = 250
+
+
+def is_others(environment: Mapping[str, str]) -> bool:
+    """Whether this is a node of a job of which another node, the first one, writes the line."""
+    own = environment.get("SLURMD_NODENAME", "")
+    hosts = _hosts(environment)
+    return bool(own and hosts) and own.partition(".")[0] != hosts[0].partition(".")[0]
+
+
+def known(environment: Mapping[str, str]) -> Known:
+    """The job that ends: by the epilog's environment, else its last start by sacct.
+
+    Raises
+    ------
+    InputError
+        When there is no job, or nothing tells when it began.
+    """
+    told = environment.get(JOB, "").strip()
+    if not _ID.fullmatch(told):
+        raise InputError(JOB, told or None, "is no job's id", "run it as an epilog of SLURM's")
+    hosts = _hosts(environment)
+    started_s = _moment(environment, "SLURM_JOB_START_TIME")
+    ended_s = _moment(environment, "SLURM_JOB_END_TIME")
+    job = Job(
+        id=told,
+        name=plain(environment.get("SLURM_JOB_NAME", "")),
+        user=plain(environment.get("SLURM_JOB_USER", "")),
+        account=plain(environment.get("SLURM_JOB_ACCOUNT", "")),
+        hosts=hosts,
+        devices_by_host=_places(environment, hosts),
+        status="failed" if environment.get("SLURM_JOB_EXIT_CODE", "0") not in ("0", "") else "finished",
+    )
+    if started_s is not None:
+        until_s = time.time() if ended_s is None or ended_s <= started_s else ended_s
+        places = sum(map(len, job.devices_by_host.values())) or None
+        ended = replace(job, started_utc_s=started_s, ended_utc_s=until_s)
+        start = Start(
+            ended, told, accelerators_count=places, partition=plain(environment.get("SLURM_JOB_PARTITION", ""))
+        )
+        return Known((start,), has_places=bool(job.devices_by_host))
+    found = known_of(Job(id=told), None, environment)
+    last = max(found.starts, key=lambda one: one.job.started_utc_s or 0.0)
+    if last.job.started_utc_s is None:
+        raise InputError(
+            JOB, told, "began nobody knows when", "; ".join(found.notes) or "put sacct into the epilog's PATH"
+        )
+    return replace(found, starts=(last,))
+
+
+def _hosts(environment: Mapping[str, str]) -> tuple[str, ...]:
+    told = environment.get("SLURM_JOB_NODELIST", "")
+    try:
+        return host_list(told) if told else ()
+    except InputError:
+        return ()
+
+
+def _places(environment: Mapping[str, str], hosts: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Of a job on one host; of several hosts the variable tells those of one alone."""
+    told = environment.get("SLURM_JOB_GPUS", "")
+    try:
+        return {hosts[0]: place_list(told)} if told and len(hosts) == 1 else {}
+    except InputError:
+        return {}
+
+
+def _moment(environment: Mapping[str, str], name: str) -> float | None:
+    try:
+        return time_of(environment.get(name, ""), UTC)[0]
+    except ValueError:
+        return None
+
+
+def line(run: Run, environment: Mapping[str, str]) -> str:
+    """One line of JSON: what the job was, used and cost, and how well that is known."""
+    facility = run.footprint.facility
+    usage = run.usage
+    told: dict[str, Any] = {
+        "job": environment.get(JOB, ""),
+        "cluster": environment.get("SLURM_CLUSTER_NAME", ""),
+        "user": environment.get("SLURM_JOB_USER", ""),
+        "account": environment.get("SLURM_JOB_ACCOUNT", "") or run.project,
+        "partition": environment.get("SLURM_JOB_PARTITION", ""),
+        "name": run.name,
+        "started_utc": _utc(run.started_utc_s),
+        "ended_utc": _utc(run.ended_utc_s),
+        "accelerators": [one.accelerator for one in usage.lines],
+        "accelerator_hours": usage.accelerator_hours.mid,
+        "it_energy_kwh": to_plain(facility.it_energy_kwh),
+        "facility_energy_kwh": to_plain(facility.facility_energy_kwh),
+        "operational_location_kgco2e": to_plain(facility.operational_location_kgco2e),
+        "electricity_usd": None if facility.electricity_usd is None else to_plain(facility.electricity_usd),
+        "evidence": run.evidence,
+        "notes": list(run.notes),
+        "version": run.version,
+    }
+    return json.dumps(told, allow_nan=False, separators=(",", ":")) + "\n"
+
+
+def _utc(at_s: float) -> str:
+    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def append(path: Path, told: str) -> None:
+    """To the end of a file, in one write: lines of several epilogs do not mix."""
+    at = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, _MODE)
+    try:
+        os.write(at, told.encode("utf-8"))
+    finally:
+        os.close(at)
+
+
+def comment(job: str, field: str, told: str, environment: Mapping[str, str], most_s: float) -> None:
+    """Into a comment of the job, by scontrol.
+
+    Raises
+    ------
+    InputError
+        When there is no scontrol, or it refuses.
+    """
+    program = shutil.which("scontrol", path=environment.get("PATH", ""))
+    if program is None:
+        raise InputError("comment", field, "needs scontrol in PATH", "leave it out, or set PATH in the epilog")
+    words = [program, "update", f"JobId={job}", f"{FIELDS[field]}={_short(told)}"]
+    try:
+        done = subprocess.run(words, env=dict(environment), capture_output=True, timeout=most_s, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise InputError("comment", field, f"cannot be set: {type(error).__name__}", "look at slurmctld.log") from None
+    if done.returncode:
+        said = plain(done.stderr.decode("utf-8", "replace").strip())
+        raise InputError("comment", field, f"cannot be set: {said}", "the epilog must run as SlurmUser or root")
+
+
+def _short(told: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in told.strip())[:_MOST_COMMENT]
+
+
+# the script
+
+
+def script(program: str, arguments: Sequence[str]) -> str:
+    """What SLURM runs; whatever happens it ends well, for an epilog that fails drains its node."""
+    words = shlex.join([program, "slurm-epilog", *arguments])
+    return f"#!/bin/sh\n{MARK}: one line of JSON a job\n{words} >/dev/null || true\nexit 0\n"
+
+
+def told(program: str, arguments: Sequence[str], path: str) -> str:
+    """What to put where, in words."""
+    return (
+        "# slurm.conf, either: once a job, by the controller, which holds no node\n"
+        f"EpilogSlurmctld={path}\n"
+        "# or, where the controller does not reach the metrics: by nodes, of which a job's first one writes\n"
+        f"Epilog={path}\n"
+        f"\n# {path}, to be executable; --write {path} writes it\n"
+        f"{script(program, arguments)}"
+    )
+
+
+def write_script(path: Path, text: str) -> None:
+    """The script, executable; what is not ours is not written over.
+
+    Raises
+    ------
+    InputError
+        When there is another file, or it cannot be written.
+    """
+    try:
+        if path.exists() and MARK not in path.read_text(encoding="utf-8", errors="replace"):
+            raise InputError("write", str(path), "is there and not ours", "name another file, and call it from there")
+        path.write_text(text, encoding="utf-8")
+        path.chmod(_SCRIPT_MODE)
+    except OSError as error:
+        fix = "name a file in a folder that exists"
+        raise InputError("write", str(path), f"cannot be written ({error.strerror})", fix) from None
