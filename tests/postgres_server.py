@@ -54,7 +54,7 @@ def _free_port() -> int:
 
 
 class Server:
-    """One server: on a socket in its folder, where everybody is who he says, and on loopback, where passwords are asked.
+    """One server: on a socket in its folder, where nobody is asked who he is, and on loopback, where a password is.
 
     `is_safe` keeps what is written through a crash; without it the disk is not waited for.
     """

@@ -39,12 +39,15 @@ class Ran:
         self.code, self.out, self.err = code, out, err
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def home(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home of one's own, with the ledger in it, or in a team's database."""
     for name in ("FOOTPRINT_STORE", "FOOTPRINT_FOLDER", "FOOTPRINT_DATA"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("FOOTPRINT_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("COLUMNS", "80")
+    if request.param == "postgresql":
+        monkeypatch.setenv("FOOTPRINT_STORE", request.getfixturevalue("postgres").empty())
     return tmp_path / "home"
 
 
@@ -134,7 +137,7 @@ def test_names_known_to_the_command_line_are_those_of_the_ledger() -> None:
     assert tuple(Status) == (*STATUSES, PLANNED)
 
 
-@pytest.mark.parametrize("command", ["list", "show", "export", "merge", "recover", "delete"])
+@pytest.mark.parametrize("command", ["list", "show", "export", "merge", "recover", "delete", "grants"])
 def test_every_command_has_help_with_examples(run: Any, command: str) -> None:
     ran = run(command, "--help")
     assert ran.code == 0

@@ -104,11 +104,12 @@ def caught_up(
 ) -> Iterator[tuple[Ledger, CaughtUp]]:
     """The ledger with what the journals tell now; what cannot be read or kept is told on stderr.
 
-    Where it cannot be written it is shown all the same, unless the command `writes`.
+    Where it cannot be written it is shown all the same, unless the command `writes`: that then changes nothing.
     """
     from footprint import catalog
     from footprint.measurement.tracker import reading
     from footprint.report import run_listing
+    from footprint.report.wording import plain
     from footprint.store import open_ledger, open_ledger_for_reading
     from footprint.version import __version__
 
@@ -118,9 +119,12 @@ def caught_up(
     stamp = f"{__version__} {catalog.open_catalog(data).digest()}"
     ledger, problem = (open_ledger(store), "") if writes else open_ledger_for_reading(store)
     with ledger:
+        if writes:
+            ledger.check_writable()
         found = ledger.catch_up(runs_root(folder), read, stamp=stamp, again=again, progress=_progress)
         output.notes([problem] if problem else [])
         output.notes(run_listing.broken(found.skipped))
+        output.notes(plain(note) for note in found.notes)
         yield ledger, found
 
 

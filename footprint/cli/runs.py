@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from footprint.cli import output
+from footprint.cli.grants import grants
 from footprint.cli.ledger import (
     By,
     Folder,
@@ -38,7 +39,7 @@ app = typer.Typer(
     name="runs",
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="The ledger of runs: list, show, export, merge, recover, delete.",
+    help="The ledger of runs: list, show, export, merge, recover, delete, grants.",
 )
 
 WIDE_COLUMNS = 130
@@ -58,7 +59,7 @@ OneRun = Annotated[str, typer.Argument(metavar="RUN", help="A name, an id, or ei
 
 @app.callback()
 def runs() -> None:
-    """The ledger of runs: list, show, export, merge, recover, delete."""
+    """The ledger of runs: list, show, export, merge, recover, delete, grants."""
 
 
 @app.command("list")
@@ -216,7 +217,7 @@ def export(
     ] = None,
     out: Out = None,
 ) -> None:
-    """Write runs for other programs.
+    """Write runs for other programs. To an emissions.csv that is there, the runs that it lacks are added.
 
     \b
     Examples:
@@ -235,6 +236,14 @@ def export(
         from footprint.report import run_listing
 
         output.show_table(run_listing.entry_numbers(entries), "csv", out)
+    elif kind == ExportFormat.codecarbon and out is not None and out.exists():
+        from footprint.report import emissions_csv
+
+        count = emissions_csv.append(found, out)  # type: ignore[arg-type] # no plan is among them
+        known = len(found) - count
+        told = f", {known} stood there already" if known else ""
+        output.notes([f"{count} run{'' if count == 1 else 's'} added to {out}{told}"])
+        return
     else:
         output.write(_exported(kind, found, is_one=chosen != ["all"] and len(found) == 1), out)
     if out is not None:
@@ -362,6 +371,7 @@ def delete(
     """
     from footprint.measurement import journal
     from footprint.report import run_listing
+    from footprint.report.wording import plain
     from footprint.store import gathering
 
     with caught_up(store, folder, data, writes=True) as (ledger, _):
@@ -372,7 +382,13 @@ def delete(
         count = sum(len(journal.files_of(place)) for place in folders)
         if not yes:
             typer.confirm(f"Delete {run_listing.called(entry)}, with {count} journals?", abort=True, err=True)
-        left = [gathering.discard(place) for place in folders]
+        left = [told for place in folders if (told := gathering.discard(place))]
+        left += [
+            f"{place} is not deleted: the run comes back when that is read" for place in ledger.elsewhere(entry.id)
+        ]
         ledger.delete(entry.id)
-    output.notes([told for told in left if told])
+    output.notes(plain(told) for told in left)
     output.notes([f"{run_listing.called(entry)} is deleted"])
+
+
+app.command()(grants)

@@ -7,14 +7,14 @@ What a journal tells is the truth; the ledger holds what was last read from it a
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from footprint.store.ledger import Ledger
 
-__all__ = ["open_ledger", "open_ledger_for_reading"]
+__all__ = ["grants", "open_ledger", "open_ledger_for_reading"]
 
 
 def open_ledger(url_or_path: str | Path | None = None, environment: Mapping[str, str] | None = None) -> Ledger:
@@ -61,3 +61,16 @@ def open_ledger_for_reading(
         return opened, ""
     except StoreError as error:
         return ledger.Ledger(engines.ready(sqlite_engine.copy_in_memory(told))), str(error)
+
+
+def grants(readers: Iterable[str], writers: Iterable[str], schema: str = "public") -> str:
+    """The SQL by which the owner of a team's ledger lets roles read, or read and write.
+
+    Raises
+    ------
+    InputError
+        When a name cannot be one.
+    """
+    from footprint.store import rights
+
+    return rights.grants(readers, writers, schema)

@@ -30,7 +30,7 @@ def put_run(
 
     def is_no_shorter(new: Any) -> ColumnElement[bool]:
         if journal_bytes is None:
-            return RUNS.c.ended_utc_s <= new.ended_utc_s
+            return and_(RUNS.c.ended_utc_s <= new.ended_utc_s)
         known = RUNS.c.journal_bytes
         is_later = or_(new.status != _RUNNING, RUNS.c.ended_utc_s <= new.ended_utc_s)
         has_no_less = or_(known.is_(None), known <= journal_bytes, known == instead_of_bytes)
