@@ -137,7 +137,6 @@ def _script(
     write: Path | None,
 ) -> None:
     from footprint.fleet import epilog
-
     from footprint.fleet.access import access
 
     own = shutil.which("footprint") or sys.argv[0]
