@@ -69,6 +69,7 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
         self._count = 0
         self._shared: Any = None
+        self._shared_name = ""
         try:
             if self._user:
                 os.chown(self.folder, self._user["user"], self._user["group"])
@@ -133,6 +134,9 @@ class Server:
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """SIGINT ends it in order; SIGQUIT at once, as a crash would."""
+        if self._shared is not None:
+            self._shared.close()
+            self._shared = None
         if self._process is not None:
             self._process.send_signal(how)
             self._process.wait(READY_S)
@@ -140,8 +144,6 @@ class Server:
 
     def close(self) -> None:
         """Stop it and throw all away."""
-        if self._shared is not None:
-            self._shared.close()
         self.stop(signal.SIGQUIT)
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -187,13 +189,14 @@ class Server:
 
         from footprint import store
 
+        if not self._shared_name:
+            self._shared_name = self.new()
+            store.open_ledger(self.url(self._shared_name)).close()
         if self._shared is None:
-            name = self.new()
-            store.open_ledger(self.url(name)).close()
-            self._shared = psycopg.connect(self.conninfo(name), autocommit=True)
+            self._shared = psycopg.connect(self.conninfo(self._shared_name), autocommit=True)
         for table in _TABLES:
             self._shared.execute(f"DELETE FROM {table}")
-        return self.url(self._shared.info.dbname)
+        return self.url(self._shared_name)
 
 
 def _die_with_parent() -> None:

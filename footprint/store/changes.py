@@ -88,5 +88,5 @@ def upsert(
     insert: Any = _INSERTS[connection.dialect.name](table).values(**row)
     changed = {name: insert.excluded[name] for name in row if name not in keys}
     allowed = None if where is None else where(insert.excluded)
-    done = connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=changed, where=allowed))
-    return bool(done.rowcount)
+    statement = insert.on_conflict_do_update(index_elements=keys, set_=changed, where=allowed)
+    return connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount > 0
