@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import platform
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 from footprint.measurement.journal import Header, JournalWriter, Tick
+from footprint.measurement.tracker.boot import boot_id
 from footprint.values import Meter, Sample
 
 BEGAN_S = datetime(2026, 11, 3, 8, 0, tzinfo=UTC).timestamp()
@@ -53,6 +56,24 @@ def measured(root: Path, run_id: str, gpus: int = 1, end: str = "finished", **ch
         writer.write(Tick(at_s, samples, end=end if i == TICKS else ""))
     writer.close()
     os.utime(writer.path, (BEGAN_S, BEGAN_S))
+    return writer.path
+
+
+def running(root: Path, run_id: str, steps: float | None = None, done: float = 0.0) -> Path:
+    """The journal of forty minutes of this very process, which goes on; how far it is, where there is a whole."""
+    began_s = time.monotonic() - EVERY_S * TICKS
+    here = {
+        "host": platform.node(), "boot": boot_id(), "pid": os.getpid(), "started_s": began_s,
+        "started_utc_s": time.time() - EVERY_S * TICKS,
+    }  # fmt: skip
+    words = {"region": "aws/us-east-1", **({"steps": steps} if steps else {})}
+    writer = JournalWriter(root / run_id, header(run_id, (gpu(0),), words=words, **here))
+    for i in range(TICKS + 1):
+        at_s = began_s + EVERY_S * i
+        sample = Sample(gpu(0).id, at_s, energy_j=WATTS * EVERY_S * i, power_w=WATTS, utilization=0.9, stale_s=0.0)
+        progress = {"steps_count": done * i / TICKS, "absolute": 1.0} if steps else {}
+        writer.write(Tick(at_s, (sample,), progress=progress))
+    writer.close()
     return writer.path
 
 

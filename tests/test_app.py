@@ -276,6 +276,18 @@ def test_hostile_names_are_text_and_nothing_else(built: tuple[building.App, Book
     assert runs.link('a"><img>&run=b') == "/runs?run=a%22%3E%3Cimg%3E%26run%3Db"
 
 
+def test_what_runs_tells_how_long_it_will_go_on_and_what_it_will_have_used(tmp_path: Path) -> None:
+    app_homes.running(tmp_path / "runs", "told", steps=100.0, done=25.0)
+    app_homes.running(tmp_path / "runs", "untold")
+    books = Books(Settings(environment={"FOOTPRINT_HOME": str(tmp_path)}))
+    books.settle()
+    shown = {one.children[0].children: texts(one) for one in runs.live(books)}
+    books.close()
+    assert "Done 25% Time left" in " ".join(shown["told"].split())
+    assert "In the end" in shown["told"]
+    assert "Time left" not in shown["untold"]
+
+
 def test_what_cannot_be_read_hides_no_other_run(tmp_path: Path) -> None:
     app_homes.measured(tmp_path / "runs", "good")
     (tmp_path / "runs" / "bad").mkdir()

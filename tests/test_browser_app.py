@@ -51,7 +51,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def served(home: Path, page: browsing.Browser) -> Iterator[Served]:
     environment = {"FOOTPRINT_HOME": str(home), "FOOTPRINT_CLAIMS": str(home / "claims")}
-    opened = open_app(Settings(port=0, environment=environment))
+    opened = open_app(Settings(port=0, environment=environment, refresh_s=0.3))
     thread = threading.Thread(target=opened.run)
     thread.start()
     yield opened

@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import replace
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from footprint import charts as door
 from footprint.errors import InputError, MissingExtra, UnknownName
 from footprint.estimation import many, parting
 from footprint.report import charts
+from footprint.report.charts.narrow import narrow
 from footprint.report.charts.style import DARK, LOOKS
 from footprint.report.charts.sweeps import front_of
 from footprint.values import (
@@ -283,6 +285,40 @@ def test_no_other_theme_is_known() -> None:
 def test_series_are_told_apart_without_colour() -> None:
     assert len({one.symbol for one in LOOKS}) == len({one.pattern for one in LOOKS}) == len(LOOKS)
     assert len({one.color for one in LOOKS}) == len(LOOKS)
+
+
+@pytest.mark.parametrize("kind", DRAWN)
+def test_on_a_phone_panels_stand_below_each_other_as_wide_as_the_picture(kind: str) -> None:
+    figure = charts.bare(drawn(kind))
+    wide, layout = figure.to_plotly_json()["layout"], narrow(figure)
+    assert layout["legend"]["orientation"] == "h"
+    across = [axis for name, axis in layout.items() if name.startswith("xaxis") and axis.get("visible") is not False]
+    assert {tuple(axis.get("domain", (0, 1))) for axis in across} <= {(0, 1)}
+    up = sorted({tuple(a["domain"]) for n, a in layout.items() if n.startswith("yaxis") and a.get("domain")})
+    shown = [axis for axis in across if axis.get("anchor")]
+    assert len(up) >= len(shown)
+    assert all(below[1] < above[0] for below, above in pairwise(up))
+    assert set(wide) - set(layout) == set()
+
+
+def test_a_page_brings_the_layout_of_a_phone_along() -> None:
+    told = re.search(r'<script type="application/json" id="figure">(.*?)</script>', charts.page(drawn("power")))
+    assert told
+    figure = json.loads(told.group(1))
+    assert figure["narrow"] == json.loads(json.dumps(narrow(charts.bare(drawn("power")))))
+    assert figure["layout"] != figure["narrow"]
+
+
+def test_devices_in_a_legend_have_the_shortest_names_that_tell_them_apart() -> None:
+    def named(*ids: tuple[str, str]) -> list[str]:
+        whole = [(host, replace(meter(0), id=f"GPU-{start}-5f2c-4e1a-9d0b-aabbccddeeff")) for host, start in ids]
+        own = tuple(MeterSeries(host, one, (1.0,), (1.0,), (1.0,)) for host, one in whole)
+        figure = charts.power(replace(SERIES, meters=own))
+        return [one.name for one in figure.data if one.type == "scatter" and one.showlegend is not False]
+
+    assert named(("a", "5f2c4e1a"), ("a", "5f2d4e1a")) == ["GPU-5f2c", "GPU-5f2d"]
+    assert named(("a", "5f2c4e1a"), ("a", "5f2c4f1a")) == ["GPU-5f2c4e", "GPU-5f2c4f"]
+    assert named(("a", "5f2c4e1a"), ("b", "5f2c4e1a")) == ["a 5f2c", "b 5f2c"]
 
 
 def luminance(color: str) -> float:

@@ -19,6 +19,7 @@ from footprint.cli import main
 from footprint.errors import InputError, UnknownName
 from footprint.estimation import doors
 from footprint.report import charts
+from footprint.report.charts.narrow import narrow
 from footprint.report.charts.style import KINDS, kind_of
 from footprint.values import (
     Layout,
@@ -154,6 +155,15 @@ def test_every_kind_of_interval_has_its_own_panel_and_an_empty_one_has_none() ->
     titles = [note.text for note in figure.layout.annotations]
     assert any(title.startswith("dense (2)") for title in titles)
     assert not any("software before" in title for title in titles if "(" in title and "interval" not in title)
+
+
+def test_on_a_phone_the_panels_stand_below_each_other_with_their_titles() -> None:
+    layout = narrow(charts.bare(charts.throughput(MEASUREMENTS)))
+    assert [layout[name]["domain"] for name in ("xaxis", "xaxis2")] == [(0.0, 1.0)] * 2
+    first, second = (layout[name]["domain"] for name in ("yaxis", "yaxis2"))
+    assert second[1] < first[0]
+    titles = [(note["x"], note["y"]) for note in layout["annotations"] if "(" in note["text"]]
+    assert titles == [(0.5, first[1]), (0.5, second[1])]
 
 
 def test_hovering_over_a_point_tells_where_to_find_it_again() -> None:

@@ -16,15 +16,13 @@ from footprint.errors import FootprintError, InputError
 from footprint.measurement import journal
 from footprint.measurement.following import Follower, Shown
 from footprint.measurement.tracker import reading, series
+from footprint.measurement.tracker.outlook import Outlook
 from footprint.report import run_listing
 from footprint.store import open_ledger_for_reading
 from footprint.store.entries import Entry, Filter, Total
 from footprint.store.ledger import Ledger
-from footprint.values import Footprint, History, ProjectMonth, Run, RunSeries
+from footprint.values import Footprint, Forecast, History, ProjectMonth, Run, RunSeries
 from footprint.version import __version__
-
-LEAST_S = 2.0
-"""So long the journals are not looked at again."""
 
 PATIENCE_S = 0.3
 """So long a client waits for what is being read."""
@@ -53,6 +51,7 @@ class Books:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self.refresh_s = settings.refresh_s
         self._root = journal.runs_folder(settings.environment, settings.folder)
         self._starting = threading.Lock()
         self._using: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
@@ -62,6 +61,7 @@ class Books:
         self._followers: OrderedDict[Path, Follower] = OrderedDict()
         self._drawing = threading.Lock()
         self._series: OrderedDict[str, _Read] = OrderedDict()
+        self._outlooks: OrderedDict[str, tuple[float, Outlook, Forecast | None]] = OrderedDict()
         self._ledger: Ledger | None = None
         self._problem, self._left = "", ""
         self._broken: tuple[str, ...] = ()
@@ -113,7 +113,7 @@ class Books:
         finally:
             self._left = ""
             cost_s = time.monotonic() - begun_s
-            self._due_s = time.monotonic() + max(LEAST_S, cost_s / READING_SHARE)
+            self._due_s = time.monotonic() + max(self.refresh_s, cost_s / READING_SHARE)
             self._idle.set()
 
     def _progress(self, folders: Sequence[Path]) -> Iterator[Path]:
@@ -211,6 +211,20 @@ class Books:
             while len(self._followers) > _MOST_FOLLOWED:
                 self._followers.popitem(last=False)
             return [Shown(s.host, s.meter, s.power_w, s.utilization) for s in found]
+
+    def forecast(self, entry: Entry) -> Forecast | None:
+        """What a run that goes on will have cost: worked out when more of it was read, not at each look."""
+        ledger = self._opened()
+        with self._following:
+            read_utc_s, outlook, found = self._outlooks.pop(entry.id, (None, Outlook(), None))
+            if read_utc_s != entry.ended_utc_s:
+                with self._using:
+                    run = ledger.get(entry.id)
+                found = outlook.look(run, time.time()) if isinstance(run, Run) else None
+            self._outlooks[entry.id] = (entry.ended_utc_s, outlook, found)
+            while len(self._outlooks) > _MOST_FOLLOWED:
+                self._outlooks.popitem(last=False)
+            return found
 
     def close(self) -> None:
         """Let go of the database."""

@@ -9,6 +9,7 @@ from typing import Any
 from dash import Output, dcc, html, no_update
 
 from footprint import charts
+from footprint.report.charts.narrow import narrow
 from footprint.report.charts.style import THEMES, bare, themed
 
 ANSWER = {
@@ -38,7 +39,6 @@ RUNS = {"history": "Over months"}
 MODELS = {"quality": "Quality against footprint"}
 
 _HEIGHT, _NARROW_HEIGHT = 500, 420
-_NARROW_LEFT, _NARROW_FONT = 56, 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,25 +129,14 @@ def draw(kind: str, on: Screen, *subject: Any, **words: Any) -> Drawn:
     drawn = charts.draw(kind, *subject, **words)
     meta = drawn.layout.meta or {}
     height = int(drawn.layout.height or 0) or (_NARROW_HEIGHT if on.is_narrow else _HEIGHT)
-    plain: dict[str, Any] = themed(bare(drawn), THEMES[on.is_dark]).to_plotly_json()
-    plain["layout"].pop("height", None)
+    shown = themed(bare(drawn), THEMES[on.is_dark])
+    plain: dict[str, Any] = shown.to_plotly_json()
     if on.is_narrow:
-        _narrow(plain["layout"])
+        plain["layout"] = narrow(shown)
+        height = plain["layout"].get("height", height)
+    plain["layout"].pop("height", None)
     finding, detail = unescape(meta.get("finding", "")), unescape(meta.get("detail", ""))
     return Drawn(kind, finding, detail, str(meta.get("assumed", "")), plain, height)
-
-
-def _narrow(layout: dict[str, Any]) -> None:
-    """Smaller letters, fewer ticks and the legend below, for a phone."""
-    layout["font"] = {**layout.get("font", {}), "size": _NARROW_FONT}
-    margin = layout.get("margin", {})
-    layout["margin"] = {**margin, "l": min(_NARROW_LEFT, margin.get("l", _NARROW_LEFT)), "r": 10}
-    for name, axis in layout.items():
-        if name.startswith("xaxis") and not axis.get("tickvals"):
-            axis.update(nticks=5, tickangle=0)
-    if layout.get("legend", {}).get("orientation") != "h":
-        layout["legend"] = {**layout.get("legend", {}), "orientation": "h", "x": 0, "xanchor": "left", "y": -0.2,
-                            "yanchor": "top"}  # fmt: skip
 
 
 def blank(told: str) -> Drawn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,16 +16,15 @@ from footprint.app.pictures import Drawn, Screen
 from footprint.errors import FootprintError, InputError
 from footprint.report import run_listing, run_sections, run_tables
 from footprint.report.result import Result
-from footprint.report.run_wording import card, duration, remarks, subtitle, title
+from footprint.report.run_wording import card, duration, percent, remarks, subtitle, title
 from footprint.report.tables import Table
 from footprint.report.wording import plain, show_range
 from footprint.store.entries import GROUPS, IMPORTED, KINDS, PLANNED, RUN, Entry, Filter
-from footprint.units import show
-from footprint.values import STATUSES, Footprint, Run
+from footprint.units import MILLISECONDS_PER_S, show
+from footprint.values import STATUSES, Footprint, Forecast, Run
 
 ROWS = 50
 MEASURED = (RUN, IMPORTED)
-REFRESH_MS = 2000
 _MOST_LIVE = 12
 _DRAWN_EVERY = 5
 """Refreshes of the numbers for one of the picture."""
@@ -94,7 +94,7 @@ def page(said: dict[str, str], books: Books) -> list[Any]:
         *(dcc.Store(id=f"runs-{name}", data=said.get(name, "")) for name in _CHOICES),
         dcc.Store(id="runs-page", data=said.get("page", "1")),
         dcc.Store(id="listed", data={"fresh": True, "pairs": list(said.items())}),
-        dcc.Interval(id="runs-every", interval=REFRESH_MS),
+        dcc.Interval(id="runs-every", interval=books.refresh_s * MILLISECONDS_PER_S),
     ]  # fmt: skip
 
 
@@ -167,11 +167,13 @@ def live(books: Books) -> list[Any]:
 
 def _live(one: Entry, books: Books) -> html.Div:
     watts = [shown.power_w for shown in books.follow(one) if shown.power_w is not None]
+    ahead = books.forecast(one)
     facts = {
         "Power now": show("power_w", sum(watts)) if watts else "not known",
         "So far": duration(max(one.ended_utc_s - one.started_utc_s, 0.0)),
         "Facility energy": show_range("facility_energy_kwh", one.facility_energy_kwh, bounds=False),
         "CO2e total": show_range("total_location_kgco2e", one.total_location_kgco2e, bounds=False),
+        **({} if ahead is None else _ahead(ahead)),
     }
     return html.Div(
         [
@@ -181,6 +183,15 @@ def _live(one: Entry, books: Books) -> html.Div:
         ],
         className="live", **{"data-run": one.id},
     )  # fmt: skip
+
+
+def _ahead(forecast: Forecast) -> dict[str, str]:
+    """How far it is, how long it will go on, and what it will have used by then."""
+    return {
+        "Done": percent(forecast.done_share),
+        "Time left": duration(max(forecast.ended_utc_s.mid - time.time(), 0.0)),
+        "In the end": show_range("facility_energy_kwh", forecast.facility_energy_kwh),
+    }
 
 
 # one run
@@ -219,7 +230,7 @@ def run_page(word: str, books: Books) -> list[Any]:
         ),
         html.Div(run_tables_of(found), id="run-more"),
         dcc.Store(id="run-id", data=entry.id),
-        dcc.Interval(id="run-every", interval=REFRESH_MS, disabled=not is_live),
+        dcc.Interval(id="run-every", interval=books.refresh_s * MILLISECONDS_PER_S, disabled=not is_live),
     ]
 
 

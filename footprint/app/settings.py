@@ -20,3 +20,4 @@ class Settings:
     folder: Path | None = None
     data: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    refresh_s: float = 2.0  # between two looks at what runs

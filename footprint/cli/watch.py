@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections import deque
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,9 +16,10 @@ from footprint.errors import InputError, JournalError, UnknownName
 
 if TYPE_CHECKING:
     from footprint.measurement.following import Follower
+    from footprint.measurement.tracker.outlook import Outlook
     from footprint.report.live import Now
     from footprint.report.live_power import Screen
-    from footprint.values import Forecast, Impact, Range, Run
+    from footprint.values import Run
 
 _LEAST_INTERVAL_S = 0.1
 _NEWEST = 20
@@ -29,7 +28,6 @@ _NEWEST = 20
 _READING_SHARE = 1 / 10
 """Of the time at most, for adding a whole journal up; what meters show is read from its end each time."""
 
-_MOST_MARKS = 600
 _BUDGETS = {
     "budget_kwh": "facility_energy_kwh",
     "budget_kgco2e": "operational_location_kgco2e",
@@ -155,12 +153,13 @@ class Watched:
 
     def __init__(self, run: Path) -> None:
         from footprint.measurement.following import Follower
+        from footprint.measurement.tracker.outlook import Outlook
 
         self._folder = run
         self._follower: Follower = Follower(run)
         self._run: Run | None = None
         self._read_at_s, self._cost_s = 0.0, 0.0
-        self._marks: deque[tuple[float, float, float]] = deque(maxlen=_MOST_MARKS)
+        self._outlook: Outlook = Outlook()
 
     def now(self) -> Now:
         """How it stands.
@@ -185,7 +184,7 @@ class Watched:
             at_utc_s=time.time(),
             meters=meters,
             facility_power_w=sum(watts) * _facility_ratio(run) if watts else None,
-            forecast=self._forecast(run),
+            forecast=self._outlook.look(run, time.time()),
             tokens_per_s=tokens / (hours.mid * S_PER_H) if tokens and hours and hours.mid else None,
             joules_per_token=run.usage.it_energy_kwh.mid * J_PER_KWH / tokens if tokens else None,
             budgets=self._budgets(),
@@ -203,49 +202,10 @@ class Watched:
             self._cost_s = self._read_at_s - begun_s
         return self._run
 
-    def _forecast(self, run: Run) -> Forecast | None:
-        """From how far it is and what it has drawn, at each look since this one began."""
-        from footprint.measurement.tracker.forecasting import forecast
-        from footprint.report.live import done_share
-        from footprint.units import J_PER_KWH
-
-        impact, share = run.footprint.facility, done_share(run.progress)
-        drawn_kwh = impact.it_energy_kwh.mid
-        if not share or not drawn_kwh or run.status != "running":
-            return None
-        mark = (run.ended_utc_s, share, drawn_kwh * J_PER_KWH)
-        if not self._marks or mark[1] > self._marks[-1][1]:
-            self._marks.append(mark)
-        dollars = impact.electricity_usd
-        per_kwh = (
-            impact.facility_energy_kwh.mid / drawn_kwh,
-            impact.operational_location_kgco2e.mid / drawn_kwh,
-            dollars.mid / drawn_kwh if dollars else None,
-        )
-        found = forecast([*self._marks, mark], run.started_utc_s, run.ended_utc_s, time.time(), per_kwh)
-        return _as_sure_as(impact, found)
-
     def _budgets(self) -> tuple[tuple[str, float], ...]:
         words = self._follower.words
         given = ((field, words.get(word)) for word, field in _BUDGETS.items())
         return tuple((field, float(most)) for field, most in given if isinstance(most, (int, float)))
-
-
-def _as_sure_as(impact: Impact, found: Forecast) -> Forecast:
-    """A forecast is no surer than what was measured so far: its ends go as far from the mid at least."""
-    from footprint.values import Range
-
-    def widened(so_far: Range | None, end: Range) -> Range:
-        if so_far is None or not so_far.mid:
-            return end
-        return Range(end.low * so_far.low / so_far.mid, end.mid, end.high * so_far.high / so_far.mid)
-
-    return replace(
-        found,
-        facility_energy_kwh=widened(impact.facility_energy_kwh, found.facility_energy_kwh),
-        operational_location_kgco2e=widened(impact.operational_location_kgco2e, found.operational_location_kgco2e),
-        electricity_usd=found.electricity_usd and widened(impact.electricity_usd, found.electricity_usd),
-    )
 
 
 def _facility_ratio(run: Run) -> float:

@@ -215,12 +215,7 @@ def _power(starts: Sequence[Start]) -> dict[tuple[str, str], Shown]:
     found: dict[tuple[str, str], Shown] = {}
     for start in starts:
         for one in start.host.by_meter.values() if start.is_written else ():
-            meter, last = one.meter, one.last
-            if last is None or start.is_late(one):
-                continue
-            watts = last.power_w if last.power_w is not None else one.edge_w()[1] if one.first is not last else None
-            by = meter.share * meter.true_over_read_ratio.mid
-            found[start.header.host, meter.id] = (None if watts is None else watts * by, last.utilization)
+            found[start.header.host, one.meter.id] = (start.power_w(one), start.utilization(one))
     return found
 
 

@@ -13,7 +13,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from footprint.report.live_power import MeterNow, Screen, bar, power
-from footprint.report.run_wording import duration
+from footprint.report.run_wording import done_share, duration
 from footprint.report.terminal import render
 from footprint.report.wording import plain, show_range
 from footprint.units import H_PER_DAY, PERCENT_PER_SHARE, S_PER_H, show, show_number
@@ -93,18 +93,6 @@ def _progress(now: Now, screen: Screen) -> list[RenderableType]:
         (bar(done, screen.columns - len(share) - 1, screen.is_ascii), "cyan"), (share, "bold"), overflow="crop"
     )
     return [line, *_flow((*counts, _ends(now)), screen, "dim")]
-
-
-def done_share(progress: Progress) -> float | None:
-    """Of the first of steps, tokens and epochs whose total is known."""
-    for done, total in (
-        (progress.steps_count, progress.total_steps_count),
-        (progress.tokens, progress.total_tokens),
-        (progress.epochs_count, progress.total_epochs_count),
-    ):
-        if total:
-            return min(1.0, done / total)
-    return None
 
 
 def _counts(progress: Progress) -> list[str]:

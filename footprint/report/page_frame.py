@@ -49,8 +49,9 @@ SCRIPT = r"""(function () {
   }
 
   function draw(name) {
-    var place = document.getElementById(name), figure = JSON.parse(colored(told[name])), layout = figure.layout;
+    var place = document.getElementById(name), figure = JSON.parse(colored(told[name]));
     var width = onPaper ? PAPER : place.clientWidth, height = Number(place.dataset.height);
+    var isNarrow = width < NARROW, layout = isNarrow ? figure.narrow : figure.layout;
     if (!width) { return; }
     if (onPaper) { height *= layout.yaxis2 ? STACKED : LOWER; }
     Object.keys(layout).forEach(function (key) { if (/^yaxis/.test(key)) { fit(layout[key]); } });
@@ -58,14 +59,9 @@ SCRIPT = r"""(function () {
     layout.width = width;
     layout.dragmode = false;
     layout.paper_bgcolor = layout.plot_bgcolor = "rgba(0,0,0,0)";
-    if (width < NARROW) {
-      layout.font = Object.assign({}, layout.font, { size: 12 });
-      layout.margin = Object.assign({}, layout.margin, { l: Math.min((layout.margin || {}).l || 80, 64), r: 8 });
-      if (!layout.legend || layout.legend.orientation !== "h") {
-        layout.legend = Object.assign({}, layout.legend, { orientation: "h", x: 0, xanchor: "left", y: -0.25,
-          yanchor: "top" });
-        height += 60;
-      }
+    if (isNarrow) {
+      height = layout.height || height;
+      if (!figure.layout.legend || figure.layout.legend.orientation !== "h") { height += 60; }  // it stands below
     }
     layout.height = height;
     place.style.height = height + "px";

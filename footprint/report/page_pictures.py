@@ -77,6 +77,7 @@ def _pictures(kinds: Sequence[Kind], found: Any, figures: Figures, beside: Mappi
 
 
 def _picture(kind: Kind, figure: Any, beside: Table) -> Picture:
+    from footprint.report.charts.narrow import both
     from footprint.report.charts.style import bare
 
     meta = figure.layout.meta or {}
@@ -86,7 +87,7 @@ def _picture(kind: Kind, figure: Any, beside: Table) -> Picture:
         finding=str(meta.get("finding", "")),
         detail=str(meta.get("detail", "")),
         assumed=str(meta.get("assumed", "")),
-        figure=drawn.to_json(),
+        figure=both(drawn),
         height=max(_LEAST_HEIGHT, int(drawn.layout.height or 0)),
         table=beside,
     )

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from footprint import evidence
 from footprint.report.wording import hardware, place, plain, show_range
 from footprint.units import H_PER_DAY, S_PER_H, S_PER_MINUTE
-from footprint.values import MeterUsage, Range, Run
+from footprint.values import MeterUsage, Progress, Range, Run
 
 KINDS = {"measured": "measured", "modelled": "modelled", "default": "assumed"}
 """What a component's energy rests on, by its meter's origin."""
@@ -47,7 +47,7 @@ def title(run: Run) -> str:
 
 
 def subtitle(run: Run) -> list[str]:
-    """What it ran on and where; when; which run it is; how well its energy is known."""
+    """What it ran on and where; when and which run it is; how well its energy is known, where it was graded."""
     hosts = ", ".join(plain(host) for host in run.hosts[:_MOST_HOSTS])
     if len(run.hosts) > _MOST_HOSTS:
         hosts += f" and {len(run.hosts) - _MOST_HOSTS} hosts more"
@@ -63,6 +63,18 @@ def subtitle(run: Run) -> list[str]:
 def tokens_of(run: Run) -> float:
     """Tokens trained on, 0 where nobody told."""
     return run.progress.tokens or (run.usage.tokens.mid if run.usage.tokens else 0.0)
+
+
+def done_share(progress: Progress) -> float | None:
+    """Of the first of steps, tokens and epochs whose total is known."""
+    for done, total in (
+        (progress.steps_count, progress.total_steps_count),
+        (progress.tokens, progress.total_tokens),
+        (progress.epochs_count, progress.total_epochs_count),
+    ):
+        if total:
+            return min(1.0, done / total)
+    return None
 
 
 def lasted(run: Run) -> Range:

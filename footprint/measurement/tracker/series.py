@@ -14,7 +14,7 @@ from footprint.measurement import journal
 from footprint.measurement.journal import Journal
 from footprint.measurement.tracker.forecasting import Mark, forecast
 from footprint.measurement.tracker.progress import progress_of
-from footprint.report.live import done_share
+from footprint.report.run_wording import done_share
 from footprint.units import J_PER_KWH
 from footprint.values import Forecast, Meter, MeterSeries, Progress, Range, Run, RunSeries, WindowSeries
 from footprint.version import __version__

@@ -35,13 +35,14 @@ KIND_LOOKS: dict[str, Look] = {kind: look(place) for place, kind in enumerate(KI
 IT = "it_energy_kwh"
 INTERVALS = "Bars: 5th to 95th percentile"
 ROW_PX, EDGE_PX = 30, 320
+_LEAST_ID = len("GPU-5f2c")
 
 
 def power(series: RunSeries) -> go.Figure:
     """Power of each device over time, with the shares of time that windows of each name took below."""
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.8, 0.2], vertical_spacing=1 / 20)
     devices = [one for one in series.meters if one.meter.component == "accelerator"] or list(series.meters)
-    lines = [(_device_name(one, series), one) for one in devices]
+    lines = list(zip(_device_names(devices), devices, strict=True))
     if len(lines) > MOST_LINES:
         lines = _by_host(devices)
     count = max((len(one.mean_w) for _, one in lines), default=0)
@@ -157,10 +158,16 @@ def _seconds(seconds: float) -> str:
     return show("piece_s", seconds, 2)
 
 
-def _device_name(one: MeterSeries, series: RunSeries) -> str:
-    hosts = len({other.host for other in series.meters})
-    where = f"{named(one.host, 20)} " if hosts > 1 else ""
-    return f"{where}{named(short_id(one.meter.id), 24)}"
+def _device_names(devices: Sequence[MeterSeries]) -> list[str]:
+    """What tells devices apart, no longer than that asks for: legends are narrow on a phone."""
+    hosts, ids = [one.host for one in devices], [short_id(one.meter.id) for one in devices]
+    longest = max(map(len, ids), default=0)
+    lengths = range(min(_LEAST_ID, longest), longest + 1)
+    most = next((n for n in lengths if len({*zip(hosts, (i[:n] for i in ids), strict=True)}) == len(ids)), longest)
+    own = [named(i[:most] if i != one.meter.id else i, 24) for one, i in zip(devices, ids, strict=True)]
+    if len(set(hosts)) < 2:
+        return own
+    return [f"{named(host, 20)} {name.removeprefix('GPU-')}" for host, name in zip(hosts, own, strict=True)]
 
 
 def _meter_name(one: MeterUsage, run: Run) -> str:

@@ -15,7 +15,7 @@ MOST_CHARACTERS = 240
 
 def of_run(figure: go.Figure, finding: str, run: Run, assumed: Sequence[str]) -> go.Figure:
     """The house's look, with who, where and when."""
-    detail = named(" · ".join(subtitle(run)), MOST_CHARACTERS)
+    detail = named(" · ".join(subtitle(run)[:2]), MOST_CHARACTERS)
     return finish(figure, finding, detail, assumed, run.catalog_digest, run.version)
 
 

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from footprint.errors import InputError, MissingExtra
+from footprint.report.charts.narrow import both
 from footprint.report.charts.style import DARK, THEMES, bare, escaped, themed
 from footprint.report.wording import plain
 
@@ -58,19 +59,13 @@ p {{ margin: 0; color: var(--grey); overflow-wrap: anywhere; }} figcaption p {{ 
     var text = theme === "dark" ? told.replace(/"(#[0-9A-Fa-f]{{6}}|rgba\\([0-9.,]+\\))"/g, function (all, color) {{
       return '"' + (dark[color] || color) + '"';
     }}) : told;
-    var figure = JSON.parse(text), layout = figure.layout;
-    if (window.innerWidth < 640) {{
-      layout.font = Object.assign({{}}, layout.font, {{ size: 12 }});
-      layout.margin = Object.assign({{}}, layout.margin, {{ l: Math.min(56, layout.margin.l), r: 10 }});
-      layout.annotations = (layout.annotations || []).filter(function (note) {{ return note.name !== "cell"; }});
-      Object.keys(layout).filter(function (key) {{ return /^xaxis/.test(key) && !layout[key].tickvals; }})
-        .forEach(function (key) {{ layout[key].nticks = 5; layout[key].tickangle = 0; }});
-      if (layout.legend === undefined || layout.legend.orientation !== "h") {{
-        layout.legend = Object.assign({{}}, layout.legend, {{ orientation: "h", x: 0, xanchor: "left", y: -0.2,
-          yanchor: "top" }});
-      }}
+    var figure = JSON.parse(text), isNarrow = window.innerWidth < 640, config = {config};
+    var layout = isNarrow ? figure.narrow : figure.layout;
+    if (isNarrow) {{
+      config.displayModeBar = false;
+      if (layout.height) {{ document.getElementById("chart").style.height = layout.height + "px"; }}
     }}
-    Plotly.react("chart", figure.data, layout, {config});
+    Plotly.react("chart", figure.data, layout, config);
   }}
   draw();
   screen.addEventListener("change", draw);
@@ -124,7 +119,7 @@ def page(figure: go.Figure, theme: str = "") -> str:
         assumed=escaped(plain(meta["assumed"])),
         height=height,
         theme=theme or AUTO,
-        figure=drawn.to_json().replace("<", "\\u003c"),
+        figure=both(drawn).replace("<", "\\u003c"),
         plotly=get_plotlyjs(),
         dark=json.dumps(DARK),
         config=json.dumps(_CONFIG),
