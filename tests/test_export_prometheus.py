@@ -16,6 +16,7 @@ import pytest
 from emulator import Emulator, Square
 from export_runs import PATIENCE_S, exporting, fetched, server
 from prometheus_fixture import needs_prometheus
+from test_export_examples import queries
 
 from footprint.measurement import journal
 
@@ -23,7 +24,8 @@ pytestmark = needs_prometheus
 
 TRAIN = """
 import sys, time, footprint
-with footprint.track("sft", project="llm", country="FRA", interval_s=0.1, folder=sys.argv[1], steps=1e6) as run:
+words = {"project": "llm", "country": "FRA", "steps": 1e6, "budget_kwh": 1}
+with footprint.track("sft", interval_s=0.1, folder=sys.argv[1], **words) as run:
     print("on", flush=True)
     while True:
         time.sleep(0.05)
@@ -96,6 +98,8 @@ def test_prometheus_has_the_joules_of_the_journal(training: Path, tmp_path: Path
                 time.sleep(SCRAPE_S)
             (reading,) = asked(url, "footprint_reading_time_seconds[1h]")
             found = asked(url, f"{energy}[1h]")
+            empty = [query for query in queries() if not asked(url, query)]
+    assert empty == []  # each panel of the dashboard shows something
     offset_s, by_device = counters(training)
     read_at_s = {float(at): float(value) - offset_s for at, value in reading["values"]}
     assert {one["metric"]["device"] for one in found} == set(by_device)

@@ -55,7 +55,7 @@ class Exporter:
 
     def once(self) -> bool:
         """Look round, feed every output once, and say whether all took it."""
-        self._runs.look()
+        self._runs.look(is_patient=True)
         for one in self._outputs:
             self._send(one)
         return not any(self._problems.values())

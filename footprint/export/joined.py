@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,7 +24,13 @@ _PIECE_BYTES = 4_194_304
 """Of a journal that are read at once."""
 
 _LATE_RATIO = 3.5
-"""A meter without a reading for so many intervals is lost."""
+"""A meter without a reading for so many times what is usual is lost."""
+
+_FULL_INTERVALS, _FULL_S = 5, 5.0
+"""Counters are read each interval; power, utilization and what is modelled may be read as rarely as that."""
+
+_POINTS_COUNT = 6
+"""Of a counter that power is told from: a mean over five intervals."""
 
 
 @dataclass(slots=True, eq=False)
@@ -57,6 +65,8 @@ class Start:
         self.host = HostIntegral((), header.interval_s, limits, offset_s)
         self.files: list[File] = []
         self._readers: dict[str, File] = {}
+        self._points: dict[str, deque[tuple[float, float]]] = {}
+        self._busy: dict[str, tuple[float, float]] = {}
         self.add(first)
 
     @property
@@ -106,6 +116,8 @@ class Start:
         self.host.push(tick.at_s, samples, tick.is_edge)
         if not tick.is_edge:
             file.last_s = max(file.last_s, tick.at_s)
+            for one in samples:
+                self._show(one)
         file.progress.update(tick.progress)
         file.end = tick.end or file.end
 
@@ -116,10 +128,33 @@ class Start:
             reader = self._readers[sample.meter] = file
         return reader is file
 
-    def is_late(self, meter: MeterIntegral) -> bool:
-        """Whether a device has not answered for some intervals."""
-        last_s = meter.last.at_s if meter.last is not None else self.started_s
-        return self.ended_s - last_s > _LATE_RATIO * self.host.interval_s
+    def _show(self, sample: Sample) -> None:
+        if sample.utilization is not None:
+            self._busy[sample.meter] = (sample.at_s, sample.utilization)
+        points = self._points.setdefault(sample.meter, deque(maxlen=_POINTS_COUNT))
+        if not points or sample.at_s > points[-1][0]:
+            points.append((sample.at_s, self.host.by_meter[sample.meter].live_j()))
+
+    def power_w(self, one: MeterIntegral) -> float | None:
+        """What a device draws now, my share of it: by its counter, else as it says; None where it answers no more."""
+        meter, last = one.meter, one.last
+        if last is None or self._is_late(last.at_s, meter.has_counter):
+            return None
+        points = self._points.get(meter.id)
+        if meter.has_counter and points is not None and len(points) > 1:
+            (begun_s, begun_j), (ended_s, ended_j) = points[0], points[-1]
+            return (ended_j - begun_j) / (ended_s - begun_s)
+        return None if last.power_w is None else last.power_w * meter.share * meter.true_over_read_ratio.mid
+
+    def utilization(self, one: MeterIntegral) -> float | None:
+        """How busy it was when it was asked last."""
+        at_s, share = self._busy.get(one.meter.id, (-math.inf, 0.0))
+        return None if self._is_late(at_s, False) else share
+
+    def _is_late(self, at_s: float, is_each: bool) -> bool:
+        interval_s = self.host.interval_s
+        usual_s = interval_s if is_each else max(interval_s, _FULL_S, _FULL_INTERVALS * interval_s)
+        return self.ended_s - at_s > _LATE_RATIO * usual_s
 
     def summed(self) -> SegmentSum:
         """So far; energies are the counters' alone, which never fall, without a guess of what lies at the edges."""

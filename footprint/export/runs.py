@@ -25,6 +25,9 @@ _SCAN_SHARE = 1 / 20
 _REFRESH_S = 10.0
 """Journals are read so often even where nobody asks: what is left to be read when somebody does stays little."""
 
+LONG_BYTES = 16_000_000
+"""Journals of so much take seconds to be read for the first time: beside everything else."""
+
 _MOST_TOLD = 200
 
 
@@ -54,6 +57,7 @@ class LiveRuns:
     tell : takes remarks, each once
     data : a folder of the user's own tables
     clock : seconds since 1970, by which files are dated
+    long_bytes : runs from so much on are read for the first time on a thread of their own
     """
 
     def __init__(
@@ -65,10 +69,12 @@ class LiveRuns:
         tell: Callable[[str], object] = lambda line: None,
         data: Path | None = None,
         clock: Callable[[], float] = time.time,
+        long_bytes: int = LONG_BYTES,
     ) -> None:
-        self.root, self._wanted, self._keep_s = root, wanted, keep_s
+        self.root, self._wanted, self._keep_s, self._long_bytes = root, wanted, keep_s, long_bytes
         self._tell, self._data, self._clock = tell, data, clock
         self._followed: dict[Path, _One] = {}
+        self._beginning: dict[Path, threading.Thread] = {}  # long ones that are read for the first time
         self._over: dict[Path, float] = {}  # finished, and when they were last written
         self._said: set[str] = set()
         self._lock, self._stopping = threading.Lock(), threading.Event()
@@ -98,8 +104,13 @@ class LiveRuns:
             self.look()
             pause_s = max(SCAN_S, (time.monotonic() - begun_s) / _SCAN_SHARE)
 
-    def look(self) -> None:
-        """Find the runs that go on, and let go those that ended; a new one is told of when it is read up to now."""
+    def look(self, *, is_patient: bool = False) -> None:
+        """Find the runs that go on, and let go those that ended; a new one is told of when it is read up to now.
+
+        Parameters
+        ----------
+        is_patient : wait for the long ones, too
+        """
         found = _folders(self.root)
         if found is None:
             if not self._looked_utc_s:
@@ -109,15 +120,18 @@ class LiveRuns:
                 gone = [folder for folder in self._followed if folder not in found]
                 for folder in gone:
                     del self._followed[folder]
-            self._over = {folder: at for folder, at in self._over.items() if folder in found}
-            for folder, changed_utc_s in found.items():
-                self._look_at(folder, changed_utc_s)
+            self._over = {folder: changed for folder, changed in self._over.items() if folder in found}
+            for folder, (changed_utc_s, size) in found.items():
+                self._look_at(folder, changed_utc_s, size)
+        self._beginning = {folder: thread for folder, thread in self._beginning.items() if thread.is_alive()}
+        for thread in self._beginning.values() if is_patient else ():
+            thread.join()
         now = self._clock()
         if now - self._refreshed_utc_s >= _REFRESH_S:
             self.now()
         self._looked_utc_s = now
 
-    def _look_at(self, folder: Path, changed_utc_s: float) -> None:
+    def _look_at(self, folder: Path, changed_utc_s: float, size: int) -> None:
         one = self._followed.get(folder)
         is_recent = self._clock() - changed_utc_s <= self._keep_s
         if one is not None:
@@ -127,19 +141,26 @@ class LiveRuns:
                     del self._followed[folder]
                 self._over[folder] = changed_utc_s
             return
-        if self._over.get(folder) == changed_utc_s:
+        if self._over.get(folder) == changed_utc_s or folder in self._beginning:
             return
         if not is_recent and not _is_written(folder):
             self._over[folder] = changed_utc_s
             return
         if self._wanted is not None and not _is_called(folder, self._wanted):
             return
+        if size < self._long_bytes:
+            self._begin(folder, changed_utc_s)
+        elif folder not in self._beginning:
+            begin = threading.Thread(target=self._begin, args=(folder, changed_utc_s), daemon=True)
+            self._beginning[folder] = begin
+            begin.start()
+
+    def _begin(self, folder: Path, changed_utc_s: float) -> None:
         followed = Followed(folder, self._data)
         followed.refresh()
-        if self._stopping.is_set() or not followed.has_started:
-            return
-        with self._lock:
-            self._followed[folder] = _One(followed, changed_utc_s)
+        if followed.has_started and not self._stopping.is_set():
+            with self._lock:
+                self._followed[folder] = _One(followed, changed_utc_s)
 
     def now(self) -> Shown:
         """Each run as its journals tell it at this moment."""
@@ -161,9 +182,9 @@ class LiveRuns:
             self._tell(line)
 
 
-def _folders(root: Path) -> dict[Path, float] | None:
-    """Folders of runs and when a journal in them was last written; None where the root cannot be read."""
-    found: dict[Path, float] = {}
+def _folders(root: Path) -> dict[Path, tuple[float, int]] | None:
+    """Folders of runs, when a journal in them was last written, and bytes; None where the root cannot be read."""
+    found: dict[Path, tuple[float, int]] = {}
     try:
         with os.scandir(root) as entries:
             folders = [entry.path for entry in entries if entry.is_dir()]
@@ -171,9 +192,9 @@ def _folders(root: Path) -> dict[Path, float] | None:
         return None
     for folder in folders:
         with suppress(OSError), os.scandir(folder) as entries:
-            dates = [entry.stat().st_mtime for entry in entries if entry.name.endswith(journal.SUFFIX)]
-            if dates:
-                found[Path(folder)] = max(dates)
+            told = [entry.stat() for entry in entries if entry.name.endswith(journal.SUFFIX)]
+            if told:
+                found[Path(folder)] = (max(one.st_mtime for one in told), sum(one.st_size for one in told))
     return found
 
 
