@@ -35,7 +35,7 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
             yield connection
     except OSError as error:
         raise DataError(path, None, None, f"cannot be read ({error.strerror or error})") from error
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeError) as error:  # its messages may hold a damaged file's bytes
         raise DataError(path, None, None, f"cannot be read as SQLite ({error})") from error
 
 

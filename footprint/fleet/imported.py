@@ -131,18 +131,26 @@ class Record:
 
     def device(self, host: str, place: str) -> Recorded:
         """A host's device, new where it was not seen before."""
-        return self.devices.setdefault((host, place), Recorded())
+        known = self.devices.get((host, place))
+        if known is None:
+            known = self.devices[host, place] = Recorded()
+        return known
 
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """A device with its readings in order."""
+    """A device that tells its energy; its readings are put in order when they are wanted, to be let go again."""
 
     host: str
     place: str
-    limit_w: float | None
-    readings: Sequence[Reading]
+    device: Recorded
     has_counter: bool
+    interval_s: float
+    count: int
+
+    def readings(self) -> list[Reading]:
+        found = self.device.readings()
+        return found if self.has_counter else [one for one in found if one.power_w is not None]
 
 
 def run_of(record: Record, asked: Asked, catalog: Catalog) -> Run:
@@ -258,7 +266,7 @@ def _read(record: Record, asked: Asked) -> Iterator[_Read]:
         useful = counted if has_counter else [one for one in readings if one.power_w is not None]
         if len(useful) > 1:
             count += 1
-            yield _Read(host, place, device.limit_w, readings if has_counter else useful, has_counter)
+            yield _Read(host, place, device, has_counter, interval_of(useful), len(useful))
     if not count:
         bound = f"has no two readings of accelerators' energy or power; {record.power} and the like were looked for"
         raise InputError("run", one_line(record.name or record.key), bound, "was the tool told to record them?")
@@ -266,8 +274,12 @@ def _read(record: Record, asked: Asked) -> Iterator[_Read]:
 
 def _spans(record: Record, devices: Sequence[_Read]) -> tuple[list[Interval], list[str]]:
     """When it ran, and notes of when it did not."""
-    times = sorted(set(itertools.chain.from_iterable((one.at_s for one in device.readings) for device in devices)))
-    usual_s = max(interval_of(device.readings) for device in devices)
+    fullest: dict[str, _Read] = {}  # of each host, whose devices are read together
+    for one in devices:
+        if one.host not in fullest or one.count > fullest[one.host].count:
+            fullest[one.host] = one
+    times = sorted(reading.at_s for one in fullest.values() for reading in one.readings())
+    usual_s = max(one.interval_s for one in devices)
     longest_s = max(_PAUSE_INTERVALS * usual_s, _PAUSE_S)
     started_s = times[0] if record.started_utc_s is None else min(record.started_utc_s, times[0])
     ended_s = times[-1] if record.ended_utc_s is None else max(record.ended_utc_s, times[-1])
@@ -300,15 +312,15 @@ def _energy(
     meter = meter_of(
         Device(f"gpu-{one.place}", family, one.host, one.place, model), one.has_counter, record.power, catalog
     )
-    limit_w = one.limit_w if one.limit_w else meter.max_w
+    limit_w = one.device.limit_w or meter.max_w
+    readings = one.readings()
     meter = replace(meter, sensor=record.tool, max_w=limit_w)
-    times = [reading.at_s for reading in one.readings]
-    interval_s = interval_of(one.readings)
+    times = [reading.at_s for reading in readings]
     walked: list[DeviceEnergy] = []
     for span in spans:
-        walk = Walk(meter, span.started_s, span.ended_s, interval_s, limits(catalog))
+        walk = Walk(meter, span.started_s, span.ended_s, one.interval_s, limits(catalog))
         first, after = bisect.bisect_left(times, span.started_s), bisect.bisect_right(times, span.ended_s)
-        walk.take(one.readings[first:after])
+        walk.take(readings[first:after])
         walked.append(walk.result(one.host))
     hourly: dict[int, float] = {}
     for found in walked:
@@ -343,7 +355,7 @@ def _told(results: Sequence[Sequence[DeviceEnergy]], devices: Sequence[_Read]) -
     duration_s = sum(one.usage.duration_s for one in walked)
     covered = sum(one.usage.coverage_share * one.usage.duration_s for one in walked) / duration_s
     resets = sum(one.usage.resets_count for one in walked)
-    interval_s = max(interval_of(one.readings) for one in devices)
+    interval_s = max(one.interval_s for one in devices)
     counters = sum(one.has_counter for one in devices)
     what = "energy counters" if counters == len(devices) else "power" if not counters else "energy counters and power"
     gap_s = max(one.largest_gap_s for one in walked)

@@ -28,6 +28,7 @@ _ENERGY = ("energy per gpu (j/iter/gpu)",)
 _POWER = ("power per gpu (w/gpu)",)
 _TFLOPS = ("throughput per gpu (tflop/s/gpu)", "model_tflops_per_gpu", "flop throughput (tflop/sec/gpu)", "tflops")
 _BATCH = ("global batch size", "global_batch_size")
+_KNOWN = frozenset((*_ELAPSED_MS, *_ELAPSED_S, *_ENERGY, *_POWER, *_TFLOPS, *_BATCH))
 
 _WORLD = re.compile(
     r"using world size: (\d{1,7})|\bworld_size \.+ (\d{1,7})\b|\bworld size: (\d{1,7})\b", re.IGNORECASE
@@ -105,9 +106,9 @@ def _iteration(line: str, match: re.Match[str]) -> Iteration | None:
     told: dict[str, float] = {}
     for part in line[match.end() :].split("|"):
         name, colon, cell = part.partition(":")
-        value = _human(cell) if colon else None
-        if value is not None:
-            told.setdefault(" ".join(name.split()).casefold(), value)
+        name = name.strip().lower()
+        if colon and name in _KNOWN and (value := _human(cell)) is not None:
+            told.setdefault(name, value)
 
     def of(names: tuple[str, ...]) -> float | None:
         return next((told[name] for name in names if name in told), None)

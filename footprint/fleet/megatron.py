@@ -37,6 +37,8 @@ EXPECTED = (
     "GPU (J/iter/GPU): 301.2 |'), nanotron or torchtitan"
 )
 MOST_DEVICES = 1_000_000
+_MOST_TOLD_APART = 1024
+"""Devices; of more, those of a host are one line: they are known together anyway."""
 _LONGEST_PAUSE_S = 30 * S_PER_MINUTE
 """Between two lines, for evaluation and checkpoints: after a longer one the training had been started anew."""
 _MOST_STEPS = 100
@@ -223,7 +225,19 @@ def _run(log: _Log, path: Path, modified_s: float, asked: Asked, catalog: Catalo
 def spread(count: int, model: str, interval: Interval, catalog: Catalog) -> Iterator[MeterUsage]:
     """Accelerators of which nothing is known but their hours, on hosts as full as such hosts are."""
     hosts = dict(_hosts(count, model, catalog))
-    return allocated(list(hosts), hosts.__getitem__, model, interval, catalog)
+    if count <= _MOST_TOLD_APART:
+        yield from allocated(list(hosts), hosts.__getitem__, model, interval, catalog)
+        return
+    for one in allocated(list(hosts), lambda _: 1, model, interval, catalog):
+        yield _alike(one, hosts[one.host])
+
+
+def _alike(one: MeterUsage, count: int) -> MeterUsage:
+    """So many devices of a host that are known together, as one."""
+    meter = replace(one.meter, id=f"gpu-0-{count - 1}", share=float(count))
+    energy = one.it_energy_kwh
+    whole = Range(energy.low * count, energy.mid * count, energy.high * count)
+    return replace(one, meter=meter, it_energy_kwh=whole, mean_w=(one.mean_w or 0.0) * count)
 
 
 def _hosts(count: int, model: str, catalog: Catalog) -> Iterator[tuple[str, int]]:
@@ -256,13 +270,15 @@ def _metered(
     duration_s = sum(span.duration_s for span in spans)
     energy_s, counted_j = sum(one.energy_s for one in log.starts), sum(one.energy_j for one in log.starts)
     silent_s, mean_w = max(duration_s - energy_s, 0.0), counted_j / energy_s
+    known = accelerator_of(model, catalog)
     family = Family("megatron-lm", "", "", "", "energy per GPU (J/iter/GPU)", 1.0)
     for host, held in _hosts(count, model, catalog):
-        for place in range(held):
+        is_many = count > _MOST_TOLD_APART and known is not None
+        for place in range(1 if is_many else held):
             # without times nobody can say how long it paused: then it is no counter that saw all
             meter = meter_of(Device(f"gpu-{place}", family, host, str(place), model), True, "", catalog)
             meter = replace(meter, sensor=_TOOL, has_counter=has_times)
-            yield MeterUsage(
+            usage = MeterUsage(
                 host=host,
                 meter=meter,
                 it_energy_kwh=_filled(counted_j, silent_s, mean_w, meter),
@@ -271,6 +287,7 @@ def _metered(
                 mean_w=(counted_j + mean_w * silent_s) / duration_s,
                 gaps=(Gap(spans[0].started_s, spans[-1].ended_s, "evaluation, checkpoints"),) if silent_s else (),
             )
+            yield _alike(usage, held) if is_many else usage
 
 
 def _filled(counted_j: float, silent_s: float, mean_w: float, meter: Meter) -> Range:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -91,19 +92,25 @@ def _record(path: Path) -> Record:
     return Record("wandb", "", path.name, "gpu.{i}.energyJoules", "gpu.{i}.powerWatts")
 
 
-def _take(record: Record, at_s: float, host: str, told: Iterable[tuple[str, Any]]) -> bool:
-    """A moment's readings; whether there are any of accelerators."""
+@lru_cache(maxsize=2**16)
+def _key(key: str) -> tuple[str, str, str] | None:
+    """Machine, place and quantity; None for another column. The same few come with each row."""
+    match = KEY.match(key)
+    return (match[3] or "", match[1], match[2]) if match else None
+
+
+def _take(record: Record, at_s: float, host: str, told: Iterable[tuple[str, Any]]) -> None:
+    """A moment's readings."""
     found: dict[tuple[str, str], dict[str, float | None]] = {}
     for key, cell in told:
-        match = KEY.match(key)
-        if match:
-            found.setdefault((match[3] or host, match[1]), {})[match[2]] = number_of(cell)
+        known = _key(key)
+        if known:
+            found.setdefault((known[0] or host, known[1]), {})[known[2]] = number_of(cell)
     for (where, place), one in found.items():
         device = record.device(where, place)
         device.add(at_s, one.get(_POWER), one.get(_COUNTER))
         limit_w = one.get(_LIMIT)
         device.limit_w = limit_w if limit_w else device.limit_w
-    return bool(found)
 
 
 # its own file
@@ -150,7 +157,7 @@ def _items(stats: bytes) -> list[tuple[str, str]]:
     for number, item in wandb_log.fields(stats):
         if number == 3 and isinstance(item, bytes):
             key = wandb_log.text(item, 1)
-            if KEY.match(key):
+            if _key(key):
                 found.append((key, wandb_log.text(item, 16)))
     return found
 
@@ -166,7 +173,7 @@ def _of_rows(path: Path, asked: Asked, problems: Problems) -> Record:
     owners: dict[str, None] = {}
     try:
         for row in rows(path, problems):
-            own = {str(key): cell for key, cell in row.items() if KEY.match(str(key))}
+            own = {str(key): cell for key, cell in row.items() if _key(str(key))}
             if not own:
                 continue
             is_seen = True
