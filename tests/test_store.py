@@ -95,6 +95,17 @@ def test_saving_again_replaces_what_was_known(ledger: Ledger) -> None:
     assert [total.key for total in ledger.totals("tag")] == ["b", "c"]
 
 
+def test_a_shorter_reading_never_takes_the_place_of_a_longer_one(ledger: Ledger) -> None:
+    run = handmade.run()
+    ledger.save(run)
+    ledger.save(replace(run, ended_utc_s=run.ended_utc_s - 1, tags=("late",), name="late"))
+    assert ledger.get(run.id) == run
+    assert [total.key for total in ledger.totals("tag")] == ["night", "sft"]
+    longer = replace(run, ended_utc_s=run.ended_utc_s + 1)
+    ledger.save(longer)
+    assert ledger.get(run.id) == longer
+
+
 def test_a_plan_is_kept_under_its_name_and_replaces_the_one_before(ledger: Ledger) -> None:
     first, second = handmade.footprint(it_kwh=20.0), handmade.footprint(it_kwh=24.0)
     assert ledger.save_plan(first, "next run") == ledger.save_plan(second, "next run")
@@ -184,6 +195,8 @@ def test_every_handle_is_the_end_of_one_id_and_finds_it(ledger: Ledger) -> None:
         (Filter(), "cccc0002 aaaa0001 aaaa0002 bbbb0001 cccc0001"),
         (Filter(name="sft-7b"), "aaaa0001 aaaa0002"),
         (Filter(name="sft-*"), "aaaa0001 aaaa0002 bbbb0001"),
+        (Filter(name="SFT-*"), ""),
+        (Filter(name="*[7b]*"), ""),
         (Filter(name="asr?2"), "cccc0002"),
         (Filter(name="asr_2*"), "cccc0002"),
         (Filter(project="speech"), "cccc0002 cccc0001"),
@@ -335,6 +348,43 @@ def test_only_what_is_new_or_changed_is_read(ledger: Ledger, tmp_path: Path) -> 
     assert read.asked == ["one", "two", "three", "two"]
     assert ledger.catch_up(root, read, stamp="other tables").read == ("one", "three", "two")
     assert ledger.folders_of("two") == (root / "two",)
+
+
+def test_who_read_less_of_a_run_that_goes_on_does_not_take_the_place_of_who_read_more(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    """One reads; before he writes, the run goes on, and another one reads it and writes."""
+    root = tmp_path / "runs"
+    journal_folder(root, "one", "{}\n")
+
+    def lines(folder: Path) -> Run:
+        count = len((folder / "gpu01-0-1.jsonl").read_text().splitlines())
+        return handmade.run(id=folder.name, ended_utc_s=handmade.START_S + count, status="running")
+
+    def slowly(folder: Path) -> Run:
+        found = lines(folder)
+        journal_folder(root, "one", "{}\n{}\n{}\n")
+        assert ledger.catch_up(root, lines).read == ("one",)
+        return found
+
+    assert ledger.catch_up(root, slowly).notes == ()
+    assert ledger.find("one").ended_utc_s == handmade.START_S + 3
+
+
+def test_a_journal_that_was_cut_is_told_and_read_anew_when_asked(ledger: Ledger, tmp_path: Path) -> None:
+    root, read = tmp_path / "runs", Reader()
+    journal_folder(root, "one", "{}\n{}\n")
+    ledger.catch_up(root, read)
+    read.status = "failed"
+    journal_folder(root, "one", "{}\n")
+    for _ in range(2):
+        (note,) = ledger.catch_up(root, read).notes
+        assert note.startswith("one tells less than the ledger holds of its run")
+    assert ledger.find("one").status == "finished"
+    assert read.asked == ["one", "one"]
+    assert ledger.catch_up(root, read, again=True).notes == ()
+    assert ledger.find("one").status == "failed"
+    assert ledger.catch_up(root, read).notes == ()
 
 
 def test_a_run_that_was_alive_is_looked_at_again_though_its_files_did_not_change(

@@ -21,7 +21,10 @@ from footprint.store.rows import storable
 from footprint.store.schema import JOURNALS, RUNS
 from footprint.values import Run
 
-SHORTER = "tells less than the ledger holds of its run; join what nodes wrote apart: footprint runs merge"
+SHORTER = (
+    "tells less than the ledger holds of its run; "
+    "join what nodes wrote apart with footprint runs merge, or read it anew: footprint runs recover"
+)
 """The problem of journals that are not the whole of a run, or were cut: the longer reading stays."""
 
 _RUNNING = "running"
@@ -64,7 +67,9 @@ def catch_up(
     if unwritable:
         count = sum(key not in known or known[key].signature != look.signature for key, look in _keyed(new, host))
         if count:
-            notes.append(f"{count} run{'' if count == 1 else 's'} below {root} are not in it as they are: {unwritable}")
+            one, many = f"1 run below {root} is", f"{count} runs below {root} are"
+            lacking = f"{one if count == 1 else many} not in the ledger as {'it is' if count == 1 else 'they are'}"
+            notes.append(f"{lacking}: {unwritable}")
         return CaughtUp((), tuple(sorted(skipped)), tuple(notes))
     for folder in progress(list(new)) if new else ():
         key = place.folder_key(folder, host)

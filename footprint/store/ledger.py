@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -179,14 +179,16 @@ class Ledger:
             query = select(RUNS).where(of_kind, *conditions).order_by(*newest)
             return [rows.entry(row._asdict()) for row in connection.execute(query)]
 
-        named = matching(RUNS.c.name == told)
-        for found in (
-            matching(RUNS.c.id == told),
-            [e for e in named if e.kind != PLAN],
-            named,
-            matching(adding.begins(RUNS.c.id, told)) if told else [],
-            matching(adding.ends(RUNS.c.id, "-" + told)) if told else [],
-        ):
+        def steps() -> Iterator[Sequence[Entry]]:
+            yield matching(RUNS.c.id == told)
+            named = matching(RUNS.c.name == told)
+            yield [e for e in named if e.kind != PLAN]
+            yield named
+            if told:
+                yield matching(adding.begins(RUNS.c.id, told))
+                yield matching(adding.ends(RUNS.c.id, "-" + told))
+
+        for found in steps():
             if len(found) == 1:
                 return found[0]
             if found:

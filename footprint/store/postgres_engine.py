@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
@@ -71,25 +72,29 @@ def read_url(url: str) -> URL:
 
 def make(url: URL) -> Engine:
     """The database as it lies there. No connection is made yet."""
-    given: dict[str, Any] = {
-        "application_name": "footprint",
-        "keepalives_idle": _KEEPALIVE_S,
-        "tcp_user_timeout": _DEAD_MS,
-        "prepare_threshold": None,  # what stands between may hand each transaction to another connection
-    }
-    if "PGCONNECT_TIMEOUT" not in os.environ:
-        given["connect_timeout"] = CONNECT_S
-    if "PGAPPNAME" in os.environ:
-        del given["application_name"]
     made = create_engine(
         url,
-        connect_args={name: value for name, value in given.items() if name not in url.query},
+        connect_args=words(url, os.environ),
         hide_parameters=True,
         max_overflow=_MOST_CONNECTIONS,
         pool_recycle=_RECYCLE_S,
     )
     event.listen(made, "connect", _connected)
     return made
+
+
+def words(url: URL, environment: Mapping[str, str]) -> dict[str, Any]:
+    """What the driver is told unless the URL, or its own environment, says otherwise."""
+    given: dict[str, Any] = {
+        "keepalives_idle": _KEEPALIVE_S,
+        "tcp_user_timeout": _DEAD_MS,
+        "prepare_threshold": None,  # what stands between may hand each transaction to another connection
+    }
+    if "PGCONNECT_TIMEOUT" not in environment:
+        given["connect_timeout"] = CONNECT_S
+    if "PGAPPNAME" not in environment:
+        given["application_name"] = "footprint"
+    return {name: value for name, value in given.items() if name not in url.query}
 
 
 def _connected(connection: Any, _record: object) -> None:
@@ -134,9 +139,9 @@ def passes(error: SQLAlchemyError, is_opening: bool) -> bool:
 
 def place(url: URL) -> str:
     """The URL without a password."""
-    query = {name: told for name, told in url.query.items() if name in _SHOWN_QUERY}
-    shown = URL.create("postgresql", url.username, None, url.host, url.port, url.database, query)
-    return _plain(shown.render_as_string())
+    bare = URL.create("postgresql", url.username, None, url.host, url.port, url.database).render_as_string()
+    query = "&".join(f"{name}={url.query[name]}" for name in _SHOWN_QUERY if name in url.query)
+    return _plain(f"{bare}?{query}" if query else bare)
 
 
 def told(url: URL, error: SQLAlchemyError, writes: bool) -> str:
