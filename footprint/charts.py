@@ -18,23 +18,21 @@ from footprint.estimation import doors
 from footprint.report import charts as drawn
 from footprint.report.charts import page, themed, write
 from footprint.report.comparison import BENCHMARKS
-from footprint.values import (
+from footprint.studies import (
     Answer,
     Backtest,
     ByCount,
     ByPlace,
-    Footprint,
-    Forecast,
     History,
     LayoutSearch,
     Measurements,
     Profile,
     ProjectMonth,
-    Run,
     RunSeries,
     Scaling,
     Scenarios,
 )
+from footprint.values import Footprint, Forecast, Run
 from footprint.version import __version__
 
 if TYPE_CHECKING:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from footprint.studies import Backtest, BacktestGroup, BacktestRow, Neighbour
 from footprint.values import (
     Assumption,
-    Backtest,
-    BacktestGroup,
-    BacktestRow,
     Footprint,
     Impact,
-    Neighbour,
     Plan,
     Published,
     Range,

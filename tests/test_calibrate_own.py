@@ -26,9 +26,10 @@ from footprint.derivation import description
 from footprint.estimation.calibrating import run_calibration
 from footprint.estimation.own_rows import COLUMNS, EXAMPLE, read_runs
 from footprint.formulas import shrinkage
+from footprint.studies import Calibration
 from footprint.throughput import own_runs
 from footprint.throughput.own_runs import NORMAL_SCORE, Observed, Spreads, learn, own_levels
-from footprint.values import Calibration, Range
+from footprint.values import Range
 
 ROOT = Path(__file__).resolve().parent.parent
 CATALOG = open_catalog()

@@ -23,27 +23,25 @@ from footprint.report import charts
 from footprint.report.charts.narrow import narrow
 from footprint.report.charts.style import DARK, LOOKS
 from footprint.report.charts.sweeps import front_of
-from footprint.values import (
+from footprint.studies import (
     Answer,
     ByCount,
     ByPlace,
     CountPoint,
-    Footprint,
     History,
     HourCell,
-    Meter,
     MeterSeries,
     Part,
     PlaceFootprint,
     Profile,
     ProjectMonth,
-    Range,
     RunSeries,
     Scenario,
     Scenarios,
     Score,
     WindowSeries,
 )
+from footprint.values import Footprint, Meter, Range
 
 HOSTILE = '<img src=x onerror="alert(1)">"; drop \u202e' + "long" * 2500
 DIGEST, VERSION = "d" * 16, "0.1.0"

@@ -21,17 +21,16 @@ from footprint.estimation import doors
 from footprint.report import charts
 from footprint.report.charts.narrow import narrow
 from footprint.report.charts.style import KINDS, kind_of
-from footprint.values import (
-    Layout,
+from footprint.studies import (
     LayoutCell,
     LayoutSearch,
     MeasuredPoint,
     MeasuredSeries,
     Measurements,
-    Range,
     Scaling,
     ScalingPoint,
 )
+from footprint.values import Layout, Range
 
 PLAN: dict[str, Any] = {"params": "7B", "tokens": "2T", "accelerator": "h100-sxm", "count": 512, "batch_tokens": "4M"}
 WORDS = ["--params", "7B", "--tokens", "2T", "--accelerator", "h100-sxm", "--count", "512", "--batch-tokens", "4M"]

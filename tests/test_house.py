@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 import footprint
-from footprint import units, values
+from footprint import studies, units, values
 from footprint.version import __version__
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,6 +30,7 @@ FLOORS: dict[str, int] = {
     "units": 1,
     "version": 1,  # read by every floor that stamps a result; the face above it is then imported by none
     "values": 2,
+    "studies": 2,  # records of wider questions, which no training that is measured has to wait for
     "moments": 2,  # how people write them: for the command line, the app, the charts and the months of a cluster
     "formulas": 2,
     "catalog": 3,  # a package: files, records, schema and lookups are one room
@@ -62,6 +63,7 @@ FLOORS: dict[str, int] = {
     "__main__": 8,  # `python -m footprint` is the command line
 }
 SAME_FLOOR = {
+    ("studies", "values"): "what wider questions are answered with is made of values",
     ("units", "errors"): "a quantity that cannot be read is refused where it is read",
     ("__main__", "cli"): "the other way to start the same command line",
     ("store", "records"): "runs are stored as plain data",
@@ -126,6 +128,7 @@ MOST_FILE_LINES, MOST_FUNCTION_LINES = 400, 60
 LONG_FILES = {
     "formulas/compute.py": "docstrings: three quarters of its lines say what an equation leaves out and who states it",
     "values.py": "one record after another, no logic",
+    "studies.py": "one record after another, no logic",
 }
 LONG_FUNCTIONS: dict[str, str] = {}
 
@@ -496,12 +499,18 @@ def test_every_module_says_in_its_first_line_what_it_is() -> None:
 # names
 
 
+RECORDS = {
+    name: kind
+    for name, kind in {**vars(values), **vars(studies)}.items()
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind)
+}
+
+
 def quantities() -> list[tuple[str, str]]:
-    """(record, field) of every field of `values` that holds a Range or a float."""
+    """(record, field) of every field of `values` and `studies` that holds a Range or a float."""
     return [
         (name, field.name)
-        for name, kind in vars(values).items()
-        if dataclasses.is_dataclass(kind) and isinstance(kind, type)
+        for name, kind in RECORDS.items()
         for field in dataclasses.fields(kind)
         if re.search(r"\b(Range|float)\b", str(field.type))
     ]
@@ -536,14 +545,14 @@ def test_grid_intensity_says_location_or_market() -> None:
 
 
 def test_values_hold_no_arithmetic_and_do_not_change() -> None:
-    kinds = [k for k in vars(values).values() if dataclasses.is_dataclass(k) and isinstance(k, type)]
-    for kind in kinds:
+    for kind in RECORDS.values():
         assert kind.__dataclass_params__.frozen, kind.__name__  # type: ignore[attr-defined]
         assert "__slots__" in vars(kind), kind.__name__
         operators = {"__add__", "__mul__", "__sub__", "__truediv__", "__radd__", "__rmul__", "__neg__"}
         assert not operators & set(vars(kind)), kind.__name__
-    tree = ast.parse((PACKAGE / "values.py").read_text(encoding="utf-8"))
-    assert not [node.lineno for node in ast.walk(tree) if isinstance(node, ast.BinOp) and not _is_type(node)]
+    for file in ("values.py", "studies.py"):
+        found = nodes(PACKAGE / file)
+        assert not [node.lineno for node in found if isinstance(node, ast.BinOp) and not _is_type(node)], file
 
 
 def _is_type(node: ast.BinOp) -> bool:

@@ -15,10 +15,11 @@ from footprint.catalog import Catalog, open_catalog
 from footprint.estimation import doors
 from footprint.estimation.backtesting import run_backtest
 from footprint.estimation.plan import drafts
+from footprint.studies import Backtest
 from footprint.throughput import calibrate, whole_run
 from footprint.throughput.published import batches_of_runs, published_rows
 from footprint.throughput.rule import rule_of
-from footprint.values import Backtest, Range
+from footprint.values import Range
 
 CONFIGS = Path(__file__).parent / "configs"
 CATALOG = open_catalog()

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import footprint
-from footprint import records, values
+from footprint import records, studies, values
 from footprint.errors import InputError
 from footprint.values import (
     Assumption,
@@ -132,7 +132,8 @@ def test_a_key_that_was_not_there_yet_has_its_default() -> None:
 
 def needed() -> list[tuple[type, str]]:
     """Every field of every record that has no default."""
-    kinds = [kind for kind in vars(values).values() if isinstance(kind, type) and is_dataclass(kind)]
+    whole = {**vars(values), **vars(studies)}.values()
+    kinds = [kind for kind in whole if isinstance(kind, type) and is_dataclass(kind)]
     return [
         (kind, one.name)
         for kind in kinds

@@ -16,7 +16,7 @@ import handmade
 import jsonschema
 import pytest
 
-from footprint import records, units, values
+from footprint import records, studies, units, values
 from footprint.errors import InputError, MissingExtra, UnknownName
 from footprint.report import (
     charts,
@@ -32,7 +32,8 @@ from footprint.report import (
 )
 from footprint.report.result import Result
 from footprint.report.wording import exact, show_days, show_range
-from footprint.values import Assumption, Range, Score
+from footprint.studies import Score
+from footprint.values import Assumption, Range
 
 SCREEN_LINES = 45
 FOOTPRINTS = {
@@ -62,7 +63,7 @@ def schema(kind: typing.Any) -> dict[str, typing.Any]:
 
 def definitions() -> dict[str, typing.Any]:
     found = {}
-    for name, kind in vars(values).items():
+    for name, kind in {**vars(values), **vars(studies)}.items():
         if is_dataclass(kind) and isinstance(kind, type):
             hints = typing.get_type_hints(kind)
             found[name] = {
@@ -384,7 +385,7 @@ def test_chart_hover_escapes_names() -> None:
 
 
 def test_an_empty_backtest_still_draws() -> None:
-    empty = values.Backtest((), (), ())
+    empty = studies.Backtest((), (), ())
     assert charts.backtest(empty).layout.title.text == "No published run could be estimated"
 
 

@@ -21,7 +21,8 @@ from footprint.report import run_listing
 from footprint.store import open_ledger_for_reading
 from footprint.store.entries import Entry, Filter, Total
 from footprint.store.ledger import Ledger
-from footprint.values import Footprint, Forecast, History, ProjectMonth, Run, RunSeries
+from footprint.studies import History, ProjectMonth, RunSeries
+from footprint.values import Footprint, Forecast, Run
 from footprint.version import __version__
 
 PATIENCE_S = 0.3

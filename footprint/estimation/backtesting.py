@@ -16,13 +16,14 @@ from footprint.estimation import architecture as shape
 from footprint.estimation.estimator import plan_usage
 from footprint.estimation.plan import drafts
 from footprint.estimation.stages import check_memory
+from footprint.studies import Backtest, BacktestGroup, BacktestRow
 from footprint.throughput.published import batches_of_runs
 from footprint.throughput.rule import rule_of
 from footprint.throughput.steady import MATURE_SOFTWARE
 from footprint.throughput.unseen import groups as steady_groups
 from footprint.throughput.whole_run import SIZE_BOUNDARY, Unseen, run_layer, without_each
 from footprint.uncertainty import draw, summarise
-from footprint.values import Architecture, Backtest, BacktestGroup, BacktestRow, Range
+from footprint.values import Architecture, Range
 from footprint.version import __version__
 
 TIERS = ("A", "B")

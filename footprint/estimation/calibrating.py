@@ -20,6 +20,7 @@ from footprint.estimation.plan import drafts
 from footprint.estimation.presets import preset_rows
 from footprint.estimation.stages import check_memory, work
 from footprint.formulas import energy
+from footprint.studies import Calibration, OwnLevel, OwnRun, RuleRow
 from footprint.throughput.own_runs import (
     Levels,
     Observed,
@@ -32,7 +33,7 @@ from footprint.throughput.own_runs import (
 from footprint.throughput.rule import TABLE, rule_of
 from footprint.uncertainty import draw, mids, summarise
 from footprint.units import show_number
-from footprint.values import Calibration, OwnLevel, OwnRun, Plan, Range, RuleRow, Stage
+from footprint.values import Plan, Range, Stage
 from footprint.version import __version__
 
 USUAL_TOKENS = 1e12

@@ -13,22 +13,14 @@ from footprint.errors import InputError, UnknownName
 from footprint.estimation.plan import Draft, drafts
 from footprint.estimation.reached import Circumstances, setting_of_stage
 from footprint.estimation.stages import smallest_count
+from footprint.studies import LayoutCell, LayoutSearch, MeasuredPoint, MeasuredSeries, Scaling, ScalingPoint
 from footprint.throughput.layouts import CHOICES, grid, possible
 from footprint.throughput.measured import PRECISIONS
 from footprint.throughput.neighbours import OTHER_DEVICE, OTHER_GENERATION, OTHER_KIND, OTHER_PRECISION
 from footprint.throughput.rule import Throughput, predict
 from footprint.throughput.setting import Setting
 from footprint.throughput.unseen import measured_points
-from footprint.values import (
-    Accelerator,
-    LayoutCell,
-    LayoutSearch,
-    MeasuredPoint,
-    MeasuredSeries,
-    Scaling,
-    ScalingPoint,
-    Stage,
-)
+from footprint.values import Accelerator, Stage
 from footprint.version import __version__
 
 DOUBLINGS = 4

@@ -16,9 +16,10 @@ from footprint.estimation.presets import preset_rows
 from footprint.estimation.stages import is_moe
 from footprint.report.comparison import BENCHMARKS
 from footprint.report.result import Result
+from footprint.studies import Backtest, Calibration, LayoutSearch, Measurements, Neighbour, Scaling, Score
 from footprint.throughput.neighbours import nearest
 from footprint.units import PERCENT_PER_SHARE
-from footprint.values import Backtest, Calibration, Footprint, LayoutSearch, Measurements, Neighbour, Scaling, Score
+from footprint.values import Footprint
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,7 +13,8 @@ from footprint.errors import InputError
 from footprint.estimation.estimator import estimate, sensitivities_of
 from footprint.estimation.plan import drafts
 from footprint.report.wording import is_third_party
-from footprint.values import ByCount, CountPoint, Footprint, Plan
+from footprint.studies import ByCount, CountPoint
+from footprint.values import Footprint, Plan
 
 Subject = str | Path | Mapping[str, Any] | None
 

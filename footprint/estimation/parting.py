@@ -9,9 +9,10 @@ from footprint.derivation import Plain
 from footprint.errors import InputError
 from footprint.estimation.estimator import DEVELOPMENT, plan_usage
 from footprint.formulas import energy, impact
+from footprint.studies import Answer, Part
 from footprint.uncertainty import draw, summarise
 from footprint.units import Quantity
-from footprint.values import Answer, Footprint, Part, Plan, Run, Site, Usage
+from footprint.values import Footprint, Plan, Run, Site, Usage
 
 ACCELERATORS, HOST, NETWORK, COOLING = "accelerators", "host", "network", "cooling"
 BY_RATING = "a node's draw is shared between accelerators and host as the accelerators' TDP is to the node's maximum"

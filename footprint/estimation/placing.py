@@ -15,9 +15,10 @@ from footprint.errors import FootprintError, InputError, UnknownName
 from footprint.estimation.estimator import estimate, plan_usage
 from footprint.estimation.plan import Draft, drafts
 from footprint.report.wording import is_third_party
+from footprint.studies import ByPlace, HourCell, PlaceFootprint, Profile
 from footprint.uncertainty import draw, summarise
 from footprint.units import Quantity
-from footprint.values import Accelerator, ByPlace, HourCell, PlaceFootprint, Profile, Range, Usage
+from footprint.values import Accelerator, Range, Usage
 from footprint.version import __version__
 
 Subject = Any

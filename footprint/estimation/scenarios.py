@@ -10,7 +10,8 @@ from footprint.errors import FootprintError, InputError
 from footprint.estimation.estimator import estimate
 from footprint.estimation.plan import drafts
 from footprint.estimation.sweeping import sweep_frame
-from footprint.values import Footprint, Range, Scenario, Scenarios
+from footprint.studies import Scenario, Scenarios
+from footprint.values import Footprint, Range
 from footprint.version import __version__
 
 MOST_CHOICES = 400

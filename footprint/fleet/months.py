@@ -22,8 +22,9 @@ from footprint.fleet.prometheus import Prometheus
 from footprint.fleet.site_file import SiteFile
 from footprint.fleet.slurm import Accounting, Start
 from footprint.measurement.limits import limits
+from footprint.studies import JobsRow, JobsTable
 from footprint.units import S_PER_H
-from footprint.values import Assumption, JobsRow, JobsTable, Range, Site
+from footprint.values import Assumption, Range, Site
 from footprint.version import __version__
 
 __all__ = ["GROUPS", "jobs_table"]
@@ -109,7 +110,7 @@ def jobs_table(
     jobs: set[tuple[str, str]] = set()
     weights: dict[str, float] = {}
     here = base
-    for span in spans(started_s, ended_s, site.zone()):
+    for span in spans(*_extent(accounting.starts, started_s, ended_s), site.zone()):
         groups, here, more = _month(accounting.starts, span, by, site, base, catalog, server, model, shown, told)
         ledger = (*ledger, *more)
         priced = Priced(here, catalog)
@@ -143,6 +144,13 @@ def jobs_table(
         catalog_digest=catalog.digest(),
         version=__version__,
     )
+
+
+def _extent(starts: Sequence[Start], started_s: float, ended_s: float) -> tuple[float, float]:
+    """Of what is asked for the part in which there are starts."""
+    begun = [one.job.started_utc_s for one in starts if one.job.started_utc_s is not None]
+    ended = [one.job.ended_utc_s for one in starts if one.job.ended_utc_s is not None]
+    return max(started_s, min(begun, default=ended_s)), min(ended_s, max(ended, default=started_s))
 
 
 # one month

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from footprint.accounting.metered import total
 from footprint.fleet.months_bills import Bill
 from footprint.fleet.months_sums import Priced, Sum
-from footprint.values import Drawn, JobsPart, JobsRow, Range
+from footprint.studies import Drawn, JobsPart, JobsRow
+from footprint.values import Range
 
 __all__ = ["IDLE", "USEFUL", "Group", "row_of", "shares", "total_of"]
 

@@ -11,8 +11,9 @@ from footprint.catalog import Catalog
 from footprint.derivation import Plain
 from footprint.fleet.meters import SENSOR
 from footprint.fleet.months_held import known_as
+from footprint.studies import Drawn, JobsPart
 from footprint.units import S_PER_H, W_PER_KW
-from footprint.values import Drawn, JobsPart, Meter, MeterUsage, Progress, Range, Site, Usage
+from footprint.values import Meter, MeterUsage, Progress, Range, Site, Usage
 
 __all__ = ["GIVEN", "MODEL", "NODE", "PROCESSORS", "Ends", "Kind", "Priced", "Sum"]
 

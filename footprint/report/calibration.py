@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from footprint.report.tables import Cell, Table
 from footprint.report.wording import plain
+from footprint.studies import Calibration, OwnLevel, OwnRun
 from footprint.units import PERCENT_PER_SHARE, show, show_number
-from footprint.values import Calibration, OwnLevel, OwnRun, Range
+from footprint.values import Range
 
 HOURS, RATE = "accelerator_hours", "accelerator_tokens_per_s"
 

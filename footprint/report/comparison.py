@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from footprint.report.tables import Cell, Table
 from footprint.report.wording import THIRD_PARTY, UNKNOWN, is_third_party, show_range
+from footprint.studies import Backtest, BacktestGroup, Score
 from footprint.units import show_number
-from footprint.values import Backtest, BacktestGroup, Footprint, Range, Score
+from footprint.values import Footprint, Range
 
 BENCHMARKS = ("MMLU", "HumanEval", "GSM8K")
 Scores = Mapping[str, Sequence[Score]]

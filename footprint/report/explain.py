@@ -22,7 +22,8 @@ from footprint.report.wording import (
     stated,
     title,
 )
-from footprint.values import Assumption, Footprint, Neighbour, Range, Step
+from footprint.studies import Neighbour
+from footprint.values import Assumption, Footprint, Range, Step
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CONSTANTS = {name: value for name, value in vars(units).items() if name.isupper() and isinstance(value, float)}

@@ -14,8 +14,9 @@ from footprint.report import terminal
 from footprint.report.run_wording import label, percent
 from footprint.report.tables import Cell, Table
 from footprint.report.wording import UNKNOWN, plain, show_range
+from footprint.studies import JobsPart, JobsRow, JobsTable
 from footprint.units import scale_for, show_number
-from footprint.values import JobsPart, JobsRow, JobsTable, Range
+from footprint.values import Range
 
 __all__ = [
     "cut",

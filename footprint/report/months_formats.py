@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from footprint import records
 from footprint.report import months, tables
-from footprint.values import JobsTable
+from footprint.studies import JobsTable
 
 __all__ = ["FORMATS"]
 

@@ -11,8 +11,9 @@ from footprint.report.page_parts import Box, Section, boxes, items, paragraph, r
 from footprint.report.run_wording import percent
 from footprint.report.tables import Table
 from footprint.report.wording import RANGES, plain, show_range
+from footprint.studies import JobsRow, JobsTable
 from footprint.units import show, show_number
-from footprint.values import JobsRow, JobsTable, Range
+from footprint.values import Range
 
 __all__ = ["document"]
 
@@ -26,9 +27,7 @@ _COLORS = (("at work", "#0072b2"), ("held idle", "#e69f00"), ("ended early", "#d
 def document(found: JobsTable) -> str:
     """A whole document; the table's JSON stands in it."""
     lines = months.headline(found)
-    head = page.heading(plain(found.name) or "jobs", more=months.title(found)) + "".join(
-        paragraph(line, "quiet") for line in lines
-    )
+    head = page.heading(months.title(found)) + "".join(paragraph(line, "quiet") for line in lines)
     whole = found.total.whole
     answer = boxes([
         Box("Accelerator-hours", show_number(whole.accelerator_hours), f"{found.total.job_count:,} jobs"),
@@ -102,12 +101,16 @@ def _bars(found: JobsTable) -> str:
     if not most:
         return ""
     height = _LINE * (len(rows) + 1)
+    has_months = len({row.month for row in found.rows}) > 1 and found.by != "month"
     legend = "".join(
         f'<rect x="{_LEFT + at * 120}" y="2" width="12" height="12" fill="{color}"/>'
         f'<text x="{_LEFT + at * 120 + 17}" y="12">{name}</text>'
         for at, (name, color) in enumerate(_COLORS)
     )
-    bars = "".join(_bar(row, _LINE * (at + 1), most) for at, row in enumerate(rows))
+    names = [" ".join(one for one in (row.group, row.month if has_months else "") if one) for row in rows]
+    bars = "".join(
+        _bar(row, name, _LINE * (at + 1), most) for at, (row, name) in enumerate(zip(rows, names, strict=True))
+    )
     told = f"Facility energy of {len(rows)} rows: at work, held idle, ended early"
     more = (
         paragraph(f"The first {_MOST_BARS} of {len(found.rows)} rows.", "quiet") if len(found.rows) > len(rows) else ""
@@ -119,8 +122,8 @@ def _bars(found: JobsTable) -> str:
     )
 
 
-def _bar(row: JobsRow, top: int, most: float) -> str:
-    name = html.escape(months.cut(" ".join(one for one in (row.group, row.month) if one)))
+def _bar(row: JobsRow, called: str, top: int, most: float) -> str:
+    name = html.escape(months.cut(called))
     early = sum(part.facility_energy_kwh.mid for part in row.ended_early)
     idle = row.idle.facility_energy_kwh.mid if row.idle is not None else 0.0
     at_work = max(row.whole.facility_energy_kwh.mid - early - idle, 0.0)

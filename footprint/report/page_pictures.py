@@ -12,7 +12,8 @@ from typing import Any
 from footprint.report import page_data, page_frame, page_tables, run_tables
 from footprint.report.page_parts import more, table, text
 from footprint.report.tables import Table
-from footprint.values import Answer, Footprint, Run
+from footprint.studies import Answer
+from footprint.values import Footprint, Run
 
 Figures = Mapping[str, Any]
 """Plotly figures by the name of their kind."""

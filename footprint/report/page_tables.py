@@ -24,8 +24,9 @@ from footprint.report.wording import (
     stated,
     title,
 )
+from footprint.studies import Answer
 from footprint.units import S_PER_H, show
-from footprint.values import Answer, Footprint, MeterUsage, Run
+from footprint.values import Footprint, MeterUsage, Run
 
 MOST_HOURS, MOST_GAPS = 48, 100
 RANGED = "mid (5th – 95th percentile)"

@@ -6,7 +6,8 @@ import math
 
 from footprint.catalog import Catalog
 from footprint.catalog.peaks import generation_of
-from footprint.values import Accelerator, Neighbour
+from footprint.studies import Neighbour
+from footprint.values import Accelerator
 
 OTHER_GENERATION, OTHER_DEVICE, OTHER_PRECISION, OTHER_KIND = 4.0, 1.0, 2.0, 3.0
 """How many doublings of size another generation, device, precision or sparsity counts for."""

@@ -12,11 +12,11 @@ import numpy as np
 
 from footprint.catalog import Catalog, Row
 from footprint.catalog.peaks import generation_of, peak_flop_per_s, reference_peak
+from footprint.studies import BacktestGroup, MeasuredPoint, Measurements
 from footprint.throughput.measured import precision_of, year_of
 from footprint.throughput.rule import DENSE, EARLY, MIXTURE, rule_of
 from footprint.throughput.steady import MATURE_SOFTWARE
 from footprint.throughput.whole_run import SIZE_BOUNDARY, Errors, quantile
-from footprint.values import BacktestGroup, MeasuredPoint, Measurements
 from footprint.version import __version__
 
 TABLE = "throughput_unseen"

@@ -15,8 +15,9 @@ from footprint.measurement.journal import Journal
 from footprint.measurement.tracker.forecasting import Mark, forecast
 from footprint.measurement.tracker.progress import progress_of
 from footprint.report.run_wording import done_share
+from footprint.studies import MeterSeries, RunSeries, WindowSeries
 from footprint.units import J_PER_KWH
-from footprint.values import Forecast, Meter, MeterSeries, Progress, Range, Run, RunSeries, WindowSeries
+from footprint.values import Forecast, Meter, Progress, Range, Run
 from footprint.version import __version__
 
 __all__ = ["forecast_of", "read_series"]

@@ -34,8 +34,9 @@ from footprint.report.wording import (
     show_days,
     show_range,
 )
+from footprint.studies import Answer, ByCount, CountPoint, Part
 from footprint.units import H_PER_DAY, PERCENT_PER_SHARE, show_number
-from footprint.values import Answer, ByCount, CountPoint, Footprint, Part, Range
+from footprint.values import Footprint, Range
 
 INTERVALS = "Bars: 5th to 95th percentile"
 MOST_DRIVERS = 12

@@ -24,8 +24,9 @@ from footprint.report.charts.style import (
 )
 from footprint.report.comparison import BENCHMARKS
 from footprint.report.wording import LABELS, THIRD_PARTY, is_third_party, plain, show_days, show_range
+from footprint.studies import Score
 from footprint.units import PERCENT_PER_SHARE, show_number
-from footprint.values import Footprint, Range, Score
+from footprint.values import Footprint, Range
 
 COMPARED = ("accelerator_hours", "facility_energy_kwh", "total_location_kgco2e", "rental_on_demand_usd")
 DECADE = 10.0

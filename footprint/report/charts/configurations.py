@@ -8,8 +8,9 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from footprint.report.charts.style import BAND, GREY, KINDS, Kind, escaped, finish, hover, kind_of, marker
+from footprint.studies import MeasuredPoint, Measurements
 from footprint.units import show
-from footprint.values import MeasuredPoint, Measurements, Range
+from footprint.values import Range
 
 PLACES = ((1, 1), (1, 2), (2, 2))
 PANELS = {"dense": "dense", "moe": "mixture of experts", "early": "software before fused attention"}

@@ -24,8 +24,9 @@ from footprint.report.charts.style import (
 )
 from footprint.report.run_wording import KINDS, kind_of, short, short_id
 from footprint.report.wording import show_range
+from footprint.studies import MeterSeries, RunSeries
 from footprint.units import show
-from footprint.values import MeterSeries, MeterUsage, Run, RunSeries
+from footprint.values import MeterUsage, Run
 
 MOST_LINES, MOST_BANDS, MOST_WINDOWS, MOST_ROWS = 16, 4, 6, 24
 COMPONENTS = {

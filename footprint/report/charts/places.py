@@ -31,8 +31,9 @@ from footprint.report.charts.style import (
     unit_for,
 )
 from footprint.report.wording import THIRD_PARTY, show_range
+from footprint.studies import ByPlace, PlaceFootprint, Profile
 from footprint.units import round_to, show_number
-from footprint.values import ByPlace, PlaceFootprint, Profile, Range, Run
+from footprint.values import Range, Run
 
 SCALE = "Cividis"
 CARBON = "total_location_kgco2e"

@@ -10,8 +10,9 @@ import plotly.graph_objects as go
 from footprint.report.charts.configurations import point_hover
 from footprint.report.charts.style import GREY, INK, escaped, finish, hover
 from footprint.report.layout import in_words
+from footprint.studies import LayoutCell, LayoutSearch, MeasuredPoint, Scaling, ScalingPoint
 from footprint.units import show
-from footprint.values import LayoutCell, LayoutSearch, MeasuredPoint, Range, Scaling, ScalingPoint
+from footprint.values import Range
 
 STEADY, WHOLE_RUN = "#0072B2", "#D55E00"
 STEADY_BAND, WHOLE_RUN_BAND = "rgba(0,114,178,0.30)", "rgba(213,94,0,0.13)"

@@ -25,8 +25,9 @@ from footprint.report.charts.style import (
     unit_for,
 )
 from footprint.report.wording import LABELS, show_days, show_range
+from footprint.studies import History
 from footprint.units import S_PER_H
-from footprint.values import Forecast, History, Range, Run
+from footprint.values import Forecast, Range, Run
 
 CARBON = "operational_location_kgco2e"
 INTERVALS = "Bars: 5th to 95th percentile"

@@ -9,7 +9,8 @@ import plotly.graph_objects as go
 
 from footprint.report.charts.style import BAND, GREY, KINDS, Kind, escaped, finish, hover, kind_of, marker
 from footprint.report.wording import show_range
-from footprint.values import Backtest, BacktestRow, Range
+from footprint.studies import Backtest, BacktestRow
+from footprint.values import Range
 
 
 def backtest(result: Backtest) -> go.Figure:

@@ -25,8 +25,9 @@ from footprint.report.charts.style import (
     unit_for,
 )
 from footprint.report.wording import LABELS, show_days, show_range
+from footprint.studies import Scenario, Scenarios
 from footprint.units import show, show_number
-from footprint.values import Range, Scenario, Scenarios
+from footprint.values import Range
 
 OUTPUTS = (
     "total_location_kgco2e", "facility_energy_kwh", "rental_on_demand_usd", "wall_clock_h", "accelerator_hours",
