@@ -122,3 +122,10 @@ def test_the_alert_rules_are_valid_and_fire_where_they_should(kind: str, file: P
 def test_each_alert_is_tested() -> None:
     tested = set(re.findall(r"alertname: (\w+)", (ROOT / "tests/alerts_test.yml").read_text(encoding="utf-8")))
     assert tested == {rule["alert"] for rule in alerts()}
+
+
+def test_the_table_in_the_methodology_names_what_is_served() -> None:
+    text = (ROOT / "METHODOLOGY.md").read_text(encoding="utf-8")
+    section = text.partition("### Live metrics\n")[2].partition("\n### ")[0]
+    rows = [line.split(" | ")[0] for line in section.splitlines() if line.startswith("| `footprint_")]
+    assert set(re.findall(r"`(footprint_\w+)`", " ".join(rows))) == set(SERVED)

@@ -46,7 +46,7 @@ def export(
     keep_pushed: Annotated[
         bool, typer.Option("--keep-pushed", help="Leave pushed groups and the text file at the end.")
     ] = False,
-    once: Annotated[bool, typer.Option("--once", help="Feed the outputs once, and end.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Feed the outputs once, leave it there, and end.")] = False,
     data: Data = None,
 ) -> None:
     """Export live runs' metrics: Prometheus, Pushgateway, node_exporter, OTLP.

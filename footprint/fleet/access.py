@@ -74,7 +74,7 @@ def access(url: str | None, environment: Mapping[str, str], of: str = PROMETHEUS
 
 def _address(told: str, of: str) -> tuple[str, str, str]:
     """The address without credentials, query and fragment; user and password that stood in it."""
-    fix = "write http://host:9090 or https://host/prometheus"
+    fix = "write http://host:9090 or https://host/path"
     try:
         parts = urlsplit(told)
         host, port = parts.hostname, parts.port
