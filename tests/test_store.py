@@ -242,6 +242,16 @@ def test_totals_by_name_and_project_add_up_to_the_whole(ledger: Ledger) -> None:
     assert {t.key: t.run_count for t in ledger.totals("tag")} == {"sft": 2, "night": 3, "": 1}
 
 
+def test_months_by_project_are_those_of_each_project_alone(ledger: Ledger) -> None:
+    fill(ledger)
+    ledger.save_plan(handmade.footprint(), "a plan")
+    found = ledger.months_by_project()
+    assert list(found) == ["llm", "speech"]
+    for project, months in found.items():
+        assert months == ledger.totals("month", Filter(project=project))
+    assert ledger.months_by_project(Filter(status="failed"))["llm"][0].run_count == 1
+
+
 def test_a_run_over_two_months_is_in_both_with_its_share(ledger: Ledger) -> None:
     october = datetime(2026, 10, 31, 20, tzinfo=UTC).timestamp()
     hours = tuple((int(october) + 3600 * i, 2.0) for i in range(8))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, literal, literal_column, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, literal, literal_column, select
 
 from footprint.errors import UnknownName
 from footprint.store.entries import GROUPS, IMPORTED, RUN, Filter, Total
@@ -74,10 +75,22 @@ def totals(connection: Connection, by: str | None, wanted: Filter) -> tuple[Tota
     """
     if by is not None and by not in GROUPS:
         raise UnknownName("by", by, GROUPS, f"add up by {', '.join(GROUPS)}")
+    found = [_total(row) for row in connection.execute(_sums(by, wanted, connection.dialect.name)) if row.run_count]
+    return tuple(sorted(found, key=lambda t: (t.key,) if by == "month" else (-t.facility_energy_kwh.mid, t.key)))
+
+
+def months_by_project(connection: Connection, wanted: Filter) -> dict[str, tuple[Total, ...]]:
+    """The sums of each project's months, in one question: projects by name, months in order of time."""
+    found: dict[str, list[Total]] = {}
+    for row in connection.execute(_sums("month", wanted, connection.dialect.name, RUNS.c.project)):
+        found.setdefault(row.project, []).append(_total(row))
+    return {project: tuple(sorted(found[project], key=lambda t: t.key)) for project in sorted(found)}
+
+
+def _sums(by: str | None, wanted: Filter, dialect: str, *more: ColumnElement[Any]) -> Select[Any]:
+    """The question for sums by a key, and by more columns where they are named."""
     if not wanted.kinds:
-        wanted = Filter(
-            wanted.name, wanted.project, wanted.tags, wanted.status, (RUN, IMPORTED), wanted.since, wanted.until
-        )
+        wanted = replace(wanted, kinds=(RUN, IMPORTED))
     part: ColumnElement[float] = MONTHS.c.energy_share if by == "month" else literal(1.0)
     energy = RUNS.c.own_energy_share * part
     hours = RUNS.c.own_hours_share * part
@@ -87,21 +100,19 @@ def totals(connection: Connection, by: str | None, wanted: Filter) -> tuple[Tota
     key = _key(by)
     query = select(
         key.label("key"),
+        *more,
         func.count(RUNS.c.id).label("run_count"),
         func.sum(RUNS.c.accelerator_hours * hours).label("accelerator_hours"),
         func.sum(RUNS.c.tokens * part).label("tokens"),
         func.count(RUNS.c.electricity_usd).label("priced_count"),
         func.sum(RUNS.c.it_energy_kwh * (1.0 - RUNS.c.own_energy_share) * part).label("elsewhere"),
         *(func.sum(RUNS.c[name] * share).label(name) for field, share in shares.items() for name in three(field)),
-    ).where(*conditions(wanted, connection.dialect.name))
+    ).where(*conditions(wanted, dialect))
     if by == "tag":
         query = query.select_from(RUNS.outerjoin(TAGS, TAGS.c.run_id == RUNS.c.id))
     elif by == "month":
         query = query.select_from(RUNS.join(MONTHS, MONTHS.c.run_id == RUNS.c.id))
-    if by is not None:
-        query = query.group_by(key)
-    found = [_total(row) for row in connection.execute(query) if row.run_count]
-    return tuple(sorted(found, key=lambda t: (t.key,) if by == "month" else (-t.facility_energy_kwh.mid, t.key)))
+    return query if by is None else query.group_by(key, *more)
 
 
 def _key(by: str | None) -> ColumnElement[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import random
 import time
@@ -79,11 +80,11 @@ def engine(url: str, migrations: Sequence[schema.Migration] = schema.MIGRATIONS)
     """
     told = read_url(url)
     made = KINDS[told.get_backend_name()].make(told)
-    try:
-        return ready(made, migrations)
-    except BaseException:
-        made.dispose()
-        raise
+    with contextlib.ExitStack() as failing:
+        failing.callback(made.dispose)
+        ready(made, migrations)
+        failing.pop_all()
+    return made
 
 
 def ready(engine: Engine, migrations: Sequence[schema.Migration] = schema.MIGRATIONS) -> Engine:

@@ -119,6 +119,10 @@ class Ledger:
         """
         return self._read(lambda connection: adding.totals(connection, by, wanted))
 
+    def months_by_project(self, wanted: Filter = ALL) -> dict[str, tuple[Total, ...]]:
+        """Runs added up as by `totals("month")`, each project by itself."""
+        return self._read(lambda connection: adding.months_by_project(connection, wanted))
+
     def delete(self, run_id: str) -> None:
         """Forget a run or plan. Its journals are not touched: while they are there, it comes back when read again."""
         self._write(lambda connection: changes.forget(connection, run_id))
