@@ -129,7 +129,7 @@ def mlflow(
     \b
     Examples:
       footprint import mlflow mlruns --accelerator h100-sxm
-      footprint import mlflow mlflow.db --accelerator a100-sxm-80 --country SE
+      footprint import mlflow mlflow.db --accelerator a100-sxm --country SE
     """
     _import("mlflow", files, words, save, store, data, format, out)
 
@@ -175,7 +175,7 @@ def megatron(
     \b
     Examples:
       footprint import megatron train.log --accelerator h100-sxm
-      footprint import megatron train.log --accelerator h100-sxm --count 64 --region aws/us-east-1
+      footprint import megatron train.log --count 64 --region aws/us-east-1
     """
     _import("megatron", files, words, save, store, data, format, out)
 
@@ -197,7 +197,7 @@ def trainer_state(
 
     \b
     Examples:
-      footprint import trainer-state out/trainer_state.json --accelerator a100-sxm-80 --count 8
+      footprint import trainer-state out --accelerator a100-sxm --count 8
     """
     _import("trainer-state", files, words, save, store, data, format, out)
 

@@ -318,7 +318,8 @@ def _energy(
     times = [reading.at_s for reading in readings]
     walked: list[DeviceEnergy] = []
     for span in spans:
-        walk = Walk(meter, span.started_s, span.ended_s, one.interval_s, limits(catalog))
+        ended_s = math.nextafter(span.ended_s, math.inf)  # a reading at the end tells of the time before it
+        walk = Walk(meter, span.started_s, ended_s, one.interval_s, limits(catalog))
         first, after = bisect.bisect_left(times, span.started_s), bisect.bisect_right(times, span.ended_s)
         walk.take(readings[first:after])
         walked.append(walk.result(one.host))
