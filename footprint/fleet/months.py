@@ -136,7 +136,7 @@ def jobs_table(
         currency_usd=site.usd_per_currency,
         billing_unit=site.billing.unit if site.billing is not None else "",
         skipped=(
-            *((f"{len(which)} starts: {ids(which, _MOST_TOLD)}", why) for why, which in told.left.items()),
+            *((f"{starts(which)}: {ids(which, _MOST_TOLD)}", why) for why, which in told.left.items()),
             *((f"line {one.line}", one.reason) for one in accounting.skipped),
         ),
         notes=tuple(dict.fromkeys((*_notes(told), *accounting.assumed, *site_notes))),
@@ -157,7 +157,7 @@ def _extent(starts: Sequence[Start], started_s: float, ended_s: float) -> tuple[
 
 
 def _month(
-    starts: Sequence[Start],
+    found: Sequence[Start],
     span: Span,
     by: str,
     site: SiteFile,
@@ -171,7 +171,7 @@ def _month(
     """Sums by group, and the site at the hours in which the month's energy was drawn."""
     groups: dict[str, Group] = {}
     hourly: dict[int, float] = {}
-    own, left = held(starts, span, site, catalog, model, has_metrics=server is not None)
+    own, left = held(found, span, site, catalog, model, has_metrics=server is not None)
     for why, which in left.items():
         told.left.setdefault(why, []).extend(which)
     for one in _energies(own, server, catalog, model, shown, told):
@@ -304,4 +304,9 @@ def _spread(one: Energy, hourly: dict[int, float]) -> None:
 
 def _notes(told: _Told) -> Iterator[str]:
     for why, which in told.noted.items():
-        yield f"{len(which)} starts {why}: {ids(which, _MOST_TOLD)}"
+        yield f"{starts(which)} {why}: {ids(which, _MOST_TOLD)}"
+
+
+def starts(which: Sequence[str]) -> str:
+    """'1 start', '3 starts'."""
+    return f"{len(which):,} start{'' if len(which) == 1 else 's'}"

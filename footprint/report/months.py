@@ -82,7 +82,7 @@ def headline(table: JobsTable) -> list[str]:
 
 def grades(row: JobsRow) -> str:
     """'A 93% D 7%': of the accelerators' energy."""
-    return " ".join(f"{grade} {percent(share)}" for grade, share in row.grade_share)
+    return " ".join(f"{grade} {_share(share)}" for grade, share in row.grade_share)
 
 
 def _day(utc_s: float) -> str:
@@ -182,9 +182,13 @@ def _columns(table: JobsTable) -> list[_Column]:
         found.append(_Column(f"{unit}s", lambda row: _count(row.billing_count), 7))
     if table.total.charge_usd is not None:
         found.append(_Column(f"charge\n{money}", lambda row: _charge(row, table), 4))
-    found.append(_Column("waste", lambda row: percent(wasted_share(row))))
+    found.append(_Column("waste", lambda row: _share(wasted_share(row))))
     found.append(_Column("evidence", grades, is_number=False))
     return found
+
+
+def _share(value: float) -> str:
+    return "< 0.1%" if value > 0 and percent(value) == "0.0%" else percent(value)
 
 
 def _hours(value: float) -> str:
@@ -245,7 +249,7 @@ def waste(table: JobsTable) -> Table:
             energy.cell(part.facility_energy_kwh, bounds=True),
             carbon.cell(part.operational_location_kgco2e),
             _money(part.electricity_usd, table),
-            percent(part.facility_energy_kwh.mid / whole) if whole else "",
+            _share(part.facility_energy_kwh.mid / whole) if whole else "",
         )
         for name, part in parts
     )
