@@ -123,6 +123,7 @@ def test_every_header_is_read_and_its_pue_taken_out(read: Any, version: str) -> 
     assert run.ended_utc_s == datetime.fromisoformat(CELLS["timestamp"]).timestamp()
     assert run.ended_utc_s - run.started_utc_s == pytest.approx(7200, abs=1e-6)
     assert (run.name, run.project, run.status, run.tags) == ("bert", "bert", "finished", ("codecarbon",))
+    assert run.evidence == ("B" if version != "1.2" else "C")
     assert any("states no PUE" in note for note in run.notes) == ("pue" not in columns)
 
 

@@ -151,7 +151,8 @@ def trackio(
 
     \b
     Examples:
-      footprint import trackio ~/.cache/huggingface/trackio/project.db --accelerator h100-sxm
+      footprint import trackio ~/.cache/huggingface/trackio --dry-run
+      footprint import trackio demo.db --accelerator h100-sxm --country SE
     """
     _import("trackio", files, words, save, store, data, format, out)
 
@@ -261,6 +262,8 @@ def _import(
     is_whole = format is not None or out is not None
     if is_whole and len(runs) != 1:
         raise InputError("format", chosen, f"is for one run, and there are {len(runs)}", "import one file, or none so")
+    if asked.name and len(runs) != 1:
+        raise InputError("name", asked.name, f"is for one run, and there are {len(runs)}", "leave it out")
     told = _put([one.runs for one in found], store, save=save)
     if is_whole:
         _show(runs[0], chosen, out)

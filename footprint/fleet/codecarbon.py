@@ -16,6 +16,7 @@ from footprint.accounting import grid
 from footprint.accounting.metered import Measured, assess
 from footprint.catalog import Catalog, open_catalog
 from footprint.errors import InputError
+from footprint.evidence import evidence
 from footprint.fleet import emissions
 from footprint.fleet.emissions import Emissions
 from footprint.units import G_PER_KG, J_PER_KWH
@@ -81,6 +82,7 @@ def run(row: Emissions, catalog: Catalog, source: str) -> Run:
         footprint=footprint,
         project=_line(row.project),
         tags=(TAG,),
+        evidence=evidence(metered).grade,
         meters=measured.meters,
         notes=tuple(dict.fromkeys(notes)),
         catalog_digest=catalog.digest(),

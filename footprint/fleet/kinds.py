@@ -94,6 +94,8 @@ def _folder_kind(path: Path) -> str | None:
         return "trainer-state"
     if any(True for pattern in ("meta.yaml", "*/meta.yaml", "mlruns/*/meta.yaml") for _ in path.glob(pattern)):
         return "mlflow"
+    if any(_file_kind(file) == "trackio" for file in path.glob("*.db")):
+        return "trackio"
     return None
 
 

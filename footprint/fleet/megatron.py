@@ -58,6 +58,7 @@ class _Start:
     first: Iteration
     before: int | None  # the iteration that the start before it had reached
     loaded: int | None  # the iteration of its checkpoint
+    world_size: int | None
     begun_s: float | None
     last_s: float | None
     iterations_count: int = 0
@@ -86,12 +87,15 @@ class _Log:
     is_titan: bool = False
     _known_starts: int = 0
     _before: Iteration | None = None
+    _recent: dict[int, float] = field(default_factory=dict)
 
     def take(self, line: str) -> None:
         """The next line."""
         one = iteration_of(line)
         if one is None:
             facts_of(line, self.facts)
+            return
+        if self._is_copy(one):
             return
         self.first = self.first or line.strip()
         self.is_titan = self.is_titan or one.elapsed_s is None
@@ -102,15 +106,27 @@ class _Log:
             loaded, self.facts.loaded = self.facts.loaded, None
             self._begin(one, before, loaded)
         elif one.number == before.number:
-            return  # the same line, from another rank
+            return
         elif _paused_s(before, one) > _LONGEST_PAUSE_S:
             self._begin(one, before, before.number)
         else:
             self._go_on(before, one)
         self._before = one
 
+    def _is_copy(self, one: Iteration) -> bool:
+        """Whether another rank told this before, perhaps some lines ago."""
+        told_s = self._recent.get(one.number)
+        if one.at_s is None or (told_s is not None and abs(one.at_s - told_s) <= _COPY_S):
+            return one.at_s is not None
+        self._recent[one.number] = one.at_s
+        if len(self._recent) > _MOST_STEPS:
+            del self._recent[next(iter(self._recent))]
+        return False
+
     def _begin(self, one: Iteration, before: Iteration | None, loaded: int | None) -> None:
-        self.starts.append(_Start(one, None if before is None else before.number, loaded, one.at_s, one.at_s))
+        self.starts.append(
+            _Start(one, None if before is None else before.number, loaded, self.facts.world_size, one.at_s, one.at_s)
+        )
 
     def _go_on(self, before: Iteration, one: Iteration) -> None:
         start, count = self.starts[-1], one.number - before.number
@@ -197,6 +213,10 @@ def short_lines(file: TextIO) -> Iterator[str]:
 
 
 def _run(log: _Log, path: Path, modified_s: float, asked: Asked, catalog: Catalog) -> Run:
+    sizes = sorted({one.world_size for one in log.starts if one.world_size})
+    if len(sizes) > 1 and not asked.count:
+        bound = f"is not the same at all starts in {path.name}: {', '.join(str(size) for size in sizes)}"
+        raise InputError("count", None, bound, "split the log at its starts, or give --count")
     count = asked.count or log.facts.world_size
     if not count:
         raise InputError("count", None, f"is missing: {path.name} does not tell the world size", "give --count 64")

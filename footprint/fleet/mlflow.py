@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from footprint.catalog import Catalog
@@ -55,7 +54,7 @@ def read(path: Path, asked: Asked, catalog: Catalog) -> Imported:
         _limit(record)
         record.notes += [_EVERY_DEVICE] if asked.places is None else []
         try:
-            runs.append(run_of(record, asked if len(records) == 1 else replace(asked, name=""), catalog))
+            runs.append(run_of(record, asked, catalog))
         except InputError as error:
             problems.add(str(error))
     return Imported(path, tuple(runs), problems.told())

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +21,8 @@ from footprint.fleet.row_files import Problems, moment_of, number_of, rows
 __all__ = ["EXPECTED", "KEY", "TABLE", "read"]
 
 EXPECTED = (
-    "a project's file of Trackio (~/.cache/huggingface/trackio/*.db), or rows of its system metrics as Parquet, CSV or "
-    "JSON, with columns such as gpu/0/power and timestamp"
+    "a project's file of Trackio (~/.cache/huggingface/trackio/*.db) or the folder of all, or rows of its system "
+    "metrics as Parquet, CSV or JSON, with columns such as gpu/0/power and timestamp"
 )
 KEY = re.compile(r"^gpu/(\d{1,4})/(power|energy_consumed|power_limit)$")
 TABLE = "system_metrics"
@@ -41,7 +40,7 @@ def read(path: Path, asked: Asked, catalog: Catalog) -> Imported:
     """
     problems = Problems()
     try:
-        records = _records(path, problems)
+        records = _of_folder(path, problems) if path.is_dir() else _records(path, problems)
     except DataError as error:
         raise DataError(path, None, None, f"{str(error).partition(': ')[2]}; expected {EXPECTED}") from error
     if not records:
@@ -50,15 +49,24 @@ def read(path: Path, asked: Asked, catalog: Catalog) -> Imported:
     for record in records:
         record.notes.append(_VISIBLE)
         try:
-            runs.append(run_of(record, asked if len(records) == 1 else replace(asked, name=""), catalog))
+            runs.append(run_of(record, asked, catalog))
         except InputError as error:
             problems.add(str(error))
     return Imported(path, tuple(runs), problems.told())
 
 
+def _of_folder(path: Path, problems: Problems) -> list[Record]:
+    """Every project's."""
+    found: list[Record] = []
+    for file in sorted(path.glob("*.db")):
+        try:
+            found += _records(file, problems)
+        except DataError as error:
+            problems.add(str(error))
+    return found
+
+
 def _records(path: Path, problems: Problems) -> list[Record]:
-    if path.is_dir():
-        raise DataError(path, None, None, "is a folder")
     try:
         with path.open("rb") as file:
             is_database = file.read(len(databases.MAGIC)) == databases.MAGIC

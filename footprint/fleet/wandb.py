@@ -144,7 +144,7 @@ def _of_log(path: Path) -> Record:
     for at_s, items in offered:
         _take(record, at_s, host, items)
     record.status = "interrupted" if exit_code is None else "failed" if exit_code else "finished"
-    begun_s = record.started_utc_s if record.started_utc_s is not None else (offered[0][0] if offered else 0.0)
+    begun_s = offered[0][0] if offered else 0.0  # each start of a run has a file, and keeps its id
     record.key = f"{run_id or digest(path.name)}-{int(begun_s)}"
     record.name = record.name or run_id or path.stem
     record.ended_utc_s = last_s
