@@ -1,6 +1,7 @@
 """Charts: `footprint.charts.KIND(subject, **words)` returns a plotly Figure; the subject may be a value already.
 
-Plans are told as for `footprint.estimate`; runs by a name, an id, a folder of journals or a `Run`.
+Plans are told as for `footprint.estimate`; runs by a name, an id, a folder of journals or a `Run`, those of another
+ledger with `ledger=` (a file or a URL).
 """
 
 from __future__ import annotations
@@ -237,14 +238,14 @@ def planned(subject: str | Path | Run | None = None, *, data: Data = None, **wor
     return drawn.planned(run)
 
 
-def idle(subject: str | Path | Run | None = None, *, data: Data = None) -> Figure:
+def idle(subject: str | Path | Run | None = None, *, data: Data = None, ledger: Data = None) -> Figure:
     """What each accelerator drew while idle."""
-    return drawn.idle(_run(subject, data, {}))
+    return drawn.idle(_run(subject, data, {"ledger": ledger}))
 
 
-def history(value: History | Filter | None = None, *, data: Data = None) -> Figure:
-    """Many runs over months by project, from the ledger."""
-    return drawn.history(value if isinstance(value, History) else _history(value, data))
+def history(value: History | Filter | None = None, *, data: Data = None, ledger: Data = None) -> Figure:
+    """Many runs over months by project, from the ledger: the file or URL that is named, or FOOTPRINT_STORE's."""
+    return drawn.history(value if isinstance(value, History) else _history(value, data, ledger))
 
 
 RUNS: dict[str, Callable[..., Figure]] = {
@@ -317,7 +318,7 @@ def _footprints(subjects: Sequence[Any], data: Data, words: Mapping[str, Any]) -
 
 
 @contextmanager
-def _ledger(data: Data) -> Iterator[Ledger]:
+def _ledger(data: Data, place: Data) -> Iterator[Ledger]:
     """The ledger with what the journals tell now."""
     from footprint.measurement import journal
     from footprint.measurement.tracker import reading
@@ -326,7 +327,7 @@ def _ledger(data: Data) -> Iterator[Ledger]:
     def read(run: Path) -> Run:
         return reading.read_run(run, data=data)
 
-    ledger, _ = open_ledger_for_reading()
+    ledger, _ = open_ledger_for_reading(place)
     with ledger:
         stamp = f"{__version__} {open_catalog(data).digest()}"
         ledger.catch_up(journal.runs_folder(os.environ), read, stamp=stamp)
@@ -334,16 +335,18 @@ def _ledger(data: Data) -> Iterator[Ledger]:
 
 
 def _run(subject: str | Path | Run | None, data: Data, words: Mapping[str, Any]) -> Run:
-    """A run by its folder, its name or its id; the newest one where nothing is named."""
+    """A run by its folder, its name or its id; the newest one where nothing is named. `ledger` says of which."""
     from footprint.measurement.tracker import reading
 
+    place = words.get("ledger")
+    words = {name: value for name, value in words.items() if name != "ledger"}
     if isinstance(subject, Run):
         return subject
     if subject is not None and Path(subject).exists():
         return reading.read_run(subject, data=data, words=words)
     from footprint.store.entries import Filter
 
-    with _ledger(data) as ledger:
+    with _ledger(data, place) as ledger:
         if subject is None:
             newest = ledger.list(Filter(kinds=_MEASURED))[:1]
             if not newest:
@@ -372,12 +375,12 @@ def _series(run: Run) -> RunSeries:
     return series.read_series([Path(path) for path in run.journals], said=run.progress)
 
 
-def _history(wanted: Filter | None, data: Data) -> History:
+def _history(wanted: Filter | None, data: Data, place: Data) -> History:
     from footprint.store.entries import Filter
 
     wanted = wanted or Filter()
     wanted = replace(wanted, kinds=wanted.kinds or _MEASURED)
-    with _ledger(data) as ledger:
+    with _ledger(data, place) as ledger:
         entries = ledger.list(wanted)
         months = tuple(
             ProjectMonth(
@@ -389,7 +392,7 @@ def _history(wanted: Filter | None, data: Data) -> History:
                 total_location_kgco2e=total.total_location_kgco2e,
                 electricity_usd=total.electricity_usd,
             )
-            for project in sorted({entry.project for entry in entries})
-            for total in ledger.totals("month", replace(wanted, project=project))
+            for project, totals in ledger.months_by_project(wanted).items()
+            for total in totals
         )
     return History(months, len(entries), open_catalog(data).digest(), __version__)

@@ -15,7 +15,9 @@ from postgres_server import OWNER, PASSWORD, Server
 from sqlalchemy import URL, MetaData, Table, event, insert
 from test_store import Reader, fill, journal_folder, several
 
-from footprint import store
+from footprint import charts, store
+from footprint.app.books import Books
+from footprint.app.settings import Settings
 from footprint.cli import main
 from footprint.errors import MissingExtra, StoreError
 from footprint.store import engines, postgres_engine, rows, schema
@@ -338,6 +340,31 @@ def test_the_command_line_reads_as_a_reader_and_deletes_nothing(
     assert "it lacks INSERT, UPDATE, DELETE" in capsys.readouterr().err
     assert folder.is_dir()
     assert len(team.list()) == 5
+
+
+def test_the_app_and_the_charts_read_as_a_reader(
+    postgres: Server, team: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(team)
+    url = role(postgres, "dashboard", postgres.url(str(team._engine.url.database)))
+    monkeypatch.setenv("FOOTPRINT_HOME", str(tmp_path))
+    settings = Settings(store=url, environment={"FOOTPRINT_HOME": str(tmp_path)})
+    books = Books(settings)
+    books.settle()
+    assert len(books.list(Filter())) == 5
+    months = books.history(Filter()).months
+    assert [(one.month, one.project, one.run_count) for one in months] == [
+        ("2026-11", "llm", 3), ("2026-11", "speech", 1), ("2026-12", "speech", 1),
+    ]  # fmt: skip
+    books._opened().close()
+    figure = charts.history(ledger=url)
+    assert sum(len(trace.x) for trace in figure.data) >= len(months)
+    assert "asr" in str(charts.idle("asr", ledger=url).to_dict())
+    with pytest.raises(SystemExit, match="0"):
+        main.run(["chart", "history", "--store", url, "--out", str(tmp_path / "h.json")])
+    with pytest.raises(SystemExit, match="1"):
+        main.run(["chart", "world", "--store", url, "--out", str(tmp_path / "w.json")])
+    assert "leave out --store" in capsys.readouterr().err
 
 
 def test_names_of_roles_are_quoted_and_those_that_cannot_be_are_refused() -> None:

@@ -7,7 +7,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from footprint.app.settings import Settings
@@ -18,6 +18,7 @@ from footprint.measurement.following import Follower, Shown
 from footprint.measurement.tracker import reading, series
 from footprint.measurement.tracker.outlook import Outlook
 from footprint.report import run_listing
+from footprint.report.wording import plain
 from footprint.store import open_ledger_for_reading
 from footprint.store.entries import Entry, Filter, Total
 from footprint.store.ledger import Ledger
@@ -108,7 +109,7 @@ class Books:
                 found = ledger.catch_up(
                     self._root, lambda run: reading.read_run(run, data=data), stamp=stamp, progress=self._progress
                 )
-            self._broken = tuple(run_listing.broken(found.skipped))
+            self._broken = (*run_listing.broken(found.skipped), *map(plain, found.notes))
         except (FootprintError, OSError) as error:
             self._broken = (str(error),)
         finally:
@@ -144,8 +145,8 @@ class Books:
                     total.key, project, total.run_count, total.facility_energy_kwh, total.operational_location_kgco2e,
                     total.total_location_kgco2e, total.electricity_usd,
                 )
-                for project in sorted({entry.project for entry in found})
-                for total in ledger.totals("month", replace(wanted, project=project))
+                for project, totals in ledger.months_by_project(wanted).items()
+                for total in totals
             )  # fmt: skip
         return History(months, len(found), open_catalog(self._settings.data).digest(), __version__)
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from footprint.cli import output
+from footprint.cli.ledger import Store
 from footprint.cli.words import RUN_WORDS, SITE_WORDS, Data, takes_words
 from footprint.errors import InputError, UnknownName
 
@@ -46,6 +47,7 @@ def chart(
         str | None, typer.Option(metavar="FIELD", help="heatmap: what is drawn, such as rental_on_demand_usd.")
     ] = None,
     theme: Annotated[str | None, typer.Option(metavar="light|dark", help="A page follows the reader's screen.")] = None,
+    store: Store = None,
     data: Data = None,
     out: Annotated[
         Path | None,
@@ -90,9 +92,17 @@ def chart(
         raise InputError("chart", kind, "has no batch that follows", "leave out --batch-follows")
     if stage is not None and kind not in ("scaling", "layout"):
         raise InputError("chart", kind, "shows all stages", "leave out --stage")
+    if store is not None and kind not in (*OF_RUN, "history"):
+        raise InputError("chart", kind, "shows nothing that a ledger holds", "leave out --store")
     if quantity is not None and kind != "heatmap":
         raise InputError("chart", kind, "has one quantity", "leave out --quantity")
-    options = {"stage": stage, "batch_follows": batch_follows or None, "output": quantity, "data": data}
+    options = {
+        "stage": stage,
+        "batch_follows": batch_follows or None,
+        "output": quantity,
+        "data": data,
+        "ledger": store,
+    }
     from footprint import charts
 
     known = {name: value for name, value in options.items() if value is not None}

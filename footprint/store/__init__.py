@@ -47,14 +47,20 @@ def open_ledger_for_reading(
     StoreError
         When a team's ledger cannot be read: what this host alone knows is not shown in its place.
     """
+    import contextlib
+
     from footprint.errors import StoreError
     from footprint.store import engines, ledger, place, sqlite_engine
 
     url = place.ledger_url(url_or_path, os.environ if environment is None else environment)
     told = engines.read_url(url)
     if told.get_backend_name() != "sqlite":
-        made = engines.engine(url)
-        return ledger.Ledger(made, engines.read(made, engines.kind_of(made).lacks_to_write)), ""
+        with contextlib.ExitStack() as failing:
+            made = engines.engine(url)
+            failing.callback(made.dispose)
+            opened = ledger.Ledger(made, engines.read(made, engines.kind_of(made).lacks_to_write))
+            failing.pop_all()
+        return opened, ""
     try:
         opened = ledger.Ledger(engines.engine(url))
         opened.check_writable()
