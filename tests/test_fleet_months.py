@@ -517,3 +517,21 @@ def test_the_sites_zone_is_that_of_moments_without_one(
     code, _, err = command(capsys, "--since", "2026-11", "--until", "2026-10", "--sacct", saved)
     assert code == 1
     assert "give --since and --until in order" in err
+
+
+def test_jobs_without_accelerators_are_counted_and_not_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [line for i in range(2, 50) for line in (row(i, AllocTRES="cpu=4,node=1"), row(f"{i}.batch"))]
+    found = read_lines([HEADER, row(), *rows], zone=UTC, wanted=lambda start: bool(start.accelerators_count))
+    assert [one.job.id for one in found.starts] == ["1"]
+    assert (found.unwanted_count, found.unwanted_ids, found.skipped) == (48, ("2", "3", "4", "5", "6", "7"), ())
+    (tmp_path / "said").write_text("\n".join((HEADER, row(), *rows)), encoding="utf-8")
+    words = ("--since", "2026-10", "--until", "2026-10", "--sacct", str(tmp_path / "said"), "--accelerator", "h100-sxm")
+    code, _, err = command(capsys, *words)
+    assert code == 0, err
+    assert "in no row: 48 starts: 2, 3, 4, 5, 6, 7 and 42 more: had no accelerators" in err
+
+
+def test_of_very_many_lines_that_are_skipped_the_first_are_kept_and_all_counted() -> None:
+    found = read_lines([HEADER, *(["junk"] * 10_050)], zone=UTC)
+    assert len(found.skipped) == 10_001
+    assert found.skipped[-1].reason == "and 50 more after these"

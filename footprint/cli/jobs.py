@@ -92,8 +92,11 @@ def jobs(
       ConsumedEnergyRaw,TRESUsageInTot,AdminComment,JobName > saved.txt      (in one line)
     """
     name = _format(html, csv, format, out)
+    from functools import partial
+
     from footprint.catalog import open_catalog
     from footprint.fleet.months import jobs_table
+    from footprint.fleet.months_held import may_have_accelerators
     from footprint.fleet.site_file import site_named
     from footprint.fleet.slurm_asked import accounting
     from footprint.report import months
@@ -103,7 +106,8 @@ def jobs(
     started_s, ended_s = _interval(since, until, told.zone())
     model = None if accelerator is None else catalog.accelerator(accelerator).id
     server = _server(prometheus)
-    read = accounting(sacct, os.environ, started_s, ended_s, told.zone())
+    wanted = partial(may_have_accelerators, site=told)
+    read = accounting(sacct, os.environ, started_s, ended_s, told.zone(), wanted)
     found = jobs_table(
         read, started_s, ended_s, by.value, told, catalog, words, server=server, model=model, shown=_progress
     )

@@ -16,7 +16,7 @@ from footprint.fleet.devices import Job
 from footprint.fleet.many import JobEnergy, many_energies
 from footprint.fleet.months_bills import bill
 from footprint.fleet.months_groups import IDLE, USEFUL, Group, row_of, shares, total_of
-from footprint.fleet.months_held import Held, Span, accelerators_part, consumed, held, ids, modelled, spans
+from footprint.fleet.months_held import NONE, Held, Span, accelerators_part, consumed, held, ids, modelled, spans
 from footprint.fleet.months_sums import GIVEN, MODEL, NODE, PROCESSORS, Kind, Priced
 from footprint.fleet.prometheus import Prometheus
 from footprint.fleet.site_file import SiteFile
@@ -136,7 +136,8 @@ def jobs_table(
         currency_usd=site.usd_per_currency,
         billing_unit=site.billing.unit if site.billing is not None else "",
         skipped=(
-            *((f"{starts(which)}: {ids(which, _MOST_TOLD)}", why) for why, which in told.left.items()),
+            *((f"{starts(len(which))}: {ids(which, _MOST_TOLD)}", why) for why, which in told.left.items()),
+            *_unwanted(accounting),
             *((f"line {one.line}", one.reason) for one in accounting.skipped),
         ),
         notes=tuple(dict.fromkeys((*_notes(told), *accounting.assumed, *site_notes))),
@@ -304,9 +305,16 @@ def _spread(one: Energy, hourly: dict[int, float]) -> None:
 
 def _notes(told: _Told) -> Iterator[str]:
     for why, which in told.noted.items():
-        yield f"{starts(which)} {why}: {ids(which, _MOST_TOLD)}"
+        yield f"{starts(len(which))} {why}: {ids(which, _MOST_TOLD)}"
 
 
-def starts(which: Sequence[str]) -> str:
+def _unwanted(accounting: Accounting) -> Iterator[tuple[str, str]]:
+    count, first = accounting.unwanted_count, accounting.unwanted_ids
+    if count:
+        more = f" and {count - len(first):,} more" if count > len(first) else ""
+        yield f"{starts(count)}: {', '.join(first)}{more}", NONE
+
+
+def starts(count: int) -> str:
     """'1 start', '3 starts'."""
-    return f"{len(which):,} start{'' if len(which) == 1 else 's'}"
+    return f"{count:,} start{'' if count == 1 else 's'}"

@@ -17,6 +17,7 @@ from footprint.values import Accelerator, Range
 
 __all__ = [
     "MOST_W",
+    "NONE",
     "Held",
     "Span",
     "accelerators_part",
@@ -25,6 +26,7 @@ __all__ = [
     "held",
     "ids",
     "known_as",
+    "may_have_accelerators",
     "modelled",
     "spans",
     "used_w",
@@ -33,6 +35,7 @@ __all__ = [
 LEAST_W, MOST_W = 50.0, 15_000.0
 """Of a node, by SLURM's own meter: what is outside is no reading of a node."""
 
+NONE = "had no accelerators"
 _LAST_MONTH = 12
 
 
@@ -105,7 +108,7 @@ def held(
         if not (begun_s < span.ended_s and ended_s > span.started_s):
             continue
         one = _held(start, span, site, catalog, model)
-        why = _lacks(one, has_metrics=has_metrics)
+        why = _lacks(one, site, has_metrics=has_metrics)
         if why:
             left.setdefault(why, []).append(start.id)
         else:
@@ -128,12 +131,18 @@ def _held(start: Start, span: Span, site: SiteFile, catalog: Catalog, model: str
     return Held(start, inside, partition, known.id if known is not None else "", count, per_node)
 
 
-def _lacks(one: Held, *, has_metrics: bool) -> str:
+def may_have_accelerators(start: Start, site: SiteFile) -> bool:
+    """Whether a start had any, as far as accounting and site tell; where both say nothing it may have."""
+    if start.accelerators_count is not None:
+        return start.accelerators_count > 0
+    partition = site.partition(start.partition)
+    return not start.resources or (partition is not None and partition.accelerator is not None)
+
+
+def _lacks(one: Held, site: SiteFile, *, has_metrics: bool) -> str:
     """Why nothing can be said of a start; nothing where something can."""
-    told = one.start.accelerators_count
-    may_have = told is None and (not one.start.resources or (one.partition is not None and bool(one.device)))
-    if not one.count and not (may_have and has_metrics):
-        return "had no accelerators"
+    if not may_have_accelerators(one.start, site) or not (one.count or has_metrics):
+        return NONE
     if not one.device and not has_metrics:
         kind = one.start.accelerator or one.start.partition or "its partition"
         return f"has accelerators that nothing names: put {kind} into the site's file, or give --accelerator"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from itertools import groupby
@@ -21,6 +21,7 @@ _MOST_HOST_TEXT = 20_000
 _MOST_GROUPS = 4
 _MOST_OFF_S = 2.0
 _MOST_DIGITS = 9
+_MOST_IDS = 6
 _MANY_GROUPS = re.compile(rf"(?:\[[^\[\]]*\][^\[\],]*){{{_MOST_GROUPS + 1}}}")
 
 
@@ -54,6 +55,8 @@ class Accounting:
     starts: tuple[Start, ...]
     skipped: tuple[Skipped, ...]
     assumed: tuple[str, ...] = ()  # what had to be, as of time zones
+    unwanted_count: int = 0  # starts that were read and not asked for
+    unwanted_ids: tuple[str, ...] = ()  # the first of them
 
     def of(self, subject: str) -> tuple[Start, ...]:
         """The starts of a job: by the id that its label bears, by sacct's own, or by that of its whole array."""
@@ -68,7 +71,13 @@ def read(text: str, *, zone: tzinfo | None = None, now_s: float | None = None) -
     return read_lines(text.split("\n"), zone=zone, now_s=now_s)
 
 
-def read_lines(lines: Iterable[str], *, zone: tzinfo | None = None, now_s: float | None = None) -> Accounting:
+def read_lines(
+    lines: Iterable[str],
+    *,
+    zone: tzinfo | None = None,
+    now_s: float | None = None,
+    wanted: Callable[[Start], bool] | None = None,
+) -> Accounting:
     """Every start of every job, line by line: what is kept grows with starts, not with steps or comments.
 
     Steps are folded into their job, never added to it.
@@ -78,8 +87,9 @@ def read_lines(lines: Iterable[str], *, zone: tzinfo | None = None, now_s: float
     lines : with their header; headers may recur, as in files put together
     zone : of times that bear none; None: this machine's, for sacct prints the local time of where it runs
     now_s : seconds since 1970, for jobs that run still; None: they end where their elapsed time does
+    wanted : which starts to keep, by their own row; the others are counted
     """
-    read = _Reading(zone, now_s)
+    read = _Reading(zone, now_s, wanted)
     for _, group in groupby(rows(lines, read.found), key=lambda row: row.key):
         read.take(list(group))
     known_starts = read.starts()
@@ -88,19 +98,22 @@ def read_lines(lines: Iterable[str], *, zone: tzinfo | None = None, now_s: float
         assumed = (f"times bear no zone: taken as {zone}",)
     return Accounting(
         tuple(sorted(known_starts, key=lambda one: one.line)),
-        tuple(sorted(read.found.skipped, key=lambda one: one.line)),
+        read.found.in_order(),
         assumed if read.found.is_zone_assumed else (),
+        read.unwanted_count,
+        tuple(read.unwanted_ids),
     )
 
 
 class _Reading:
     """Starts by job, and steps whose job has not been seen."""
 
-    def __init__(self, zone: tzinfo | None, now_s: float | None) -> None:
-        self.zone, self.now_s = zone, now_s
+    def __init__(self, zone: tzinfo | None, now_s: float | None, wanted: Callable[[Start], bool] | None) -> None:
+        self.zone, self.now_s, self._wanted = zone, now_s, wanted
         self.found = Found()
+        self.unwanted_count, self.unwanted_ids = 0, list[str]()
         self._starts: dict[tuple[str, str], list[Start]] = {}
-        self._heads: set[tuple[str, str]] = set()
+        self._heads: set[int] = set()  # hashes, for there may be millions
         self._orphans: dict[tuple[str, str], list[Row]] = {}
 
     def take(self, group: list[Row]) -> None:
@@ -108,21 +121,29 @@ class _Reading:
         key = group[0].key
         for row in group:
             if not row.id.step:
-                self._heads.add(key)
+                self._heads.add(hash(key))
                 if (start := _start(row, self.zone, self.now_s, self.found)) is not None:
-                    _add(self._starts.setdefault(key, []), start, self.found)
+                    self._keep(key, start)
         steps = [row for row in group if row.id.step]
-        if key not in self._heads:
+        if hash(key) not in self._heads:
             self._orphans.setdefault(key, []).extend(steps)
+        elif key in self._starts or self._wanted is None:
+            for row in steps:
+                _fold(row, self._starts.get(key, []), self.zone, self.found)
+
+    def _keep(self, key: tuple[str, str], start: Start) -> None:
+        if self._wanted is None or self._wanted(start):
+            _add(self._starts.setdefault(key, []), start, self.found)
             return
-        for row in steps:
-            _fold(row, self._starts.get(key, []), self.zone, self.found)
+        self.unwanted_count += 1
+        if len(self.unwanted_ids) < _MOST_IDS:
+            self.unwanted_ids.append(start.id)
 
     def starts(self) -> list[Start]:
         """All of them; steps without a job's row stand for it."""
         joined = []
         for key, steps in self._orphans.items():
-            if key in self._heads:
+            if hash(key) in self._heads:
                 for row in steps:
                     _fold(row, self._starts.get(key, []), self.zone, self.found)
                 continue

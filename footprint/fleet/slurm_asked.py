@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import math
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import IO
 
 from footprint.errors import InputError
-from footprint.fleet.slurm import Accounting, read_lines
+from footprint.fleet.slurm import Accounting, Start, read_lines
 from footprint.fleet.slurm_rows import DELIMITER, lines_of
 
 __all__ = ["STDIN", "accounting"]
@@ -32,9 +33,14 @@ _MOST_TOLD = 200
 
 
 def accounting(
-    saved: Path | None, environment: Mapping[str, str], started_s: float, ended_s: float, zone: tzinfo | None
+    saved: Path | None,
+    environment: Mapping[str, str],
+    started_s: float,
+    ended_s: float,
+    zone: tzinfo | None,
+    wanted: Callable[[Start], bool] | None = None,
 ) -> Accounting:
-    """The starts that may lie between two moments: from a file ("-": stdin), or from sacct.
+    """The starts that may lie between two moments: from a file ("-": stdin), or from sacct; as `read_lines`.
 
     Raises
     ------
@@ -44,17 +50,18 @@ def accounting(
     now_s = time.time()
     if saved is None:
         with _asked(environment, started_s, ended_s) as stream:
-            return read_lines(lines_of(stream), zone=zone, now_s=now_s)
+            return read_lines(lines_of(stream), zone=zone, now_s=now_s, wanted=wanted)
     if str(saved) == STDIN:
-        found = read_lines(lines_of(sys.stdin), zone=zone)
+        told = io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8", errors="replace", newline="\n")
+        found = read_lines(lines_of(told), zone=zone, wanted=wanted)
     else:
         try:
             with saved.open(encoding="utf-8", errors="replace", newline="\n") as file:
-                found = read_lines(lines_of(file), zone=zone)
+                found = read_lines(lines_of(file), zone=zone, wanted=wanted)
         except (OSError, ValueError) as error:
             told = getattr(error, "strerror", None) or "no name of a file"
             raise InputError("sacct", str(saved), f"cannot be read: {told}", "name a file") from None
-    if not found.starts:
+    if not found.starts and not found.unwanted_count:
         fix = "save it with: sacct -a -D --parsable2 --noconvert -S START -E END -o " + ",".join(FIELDS)
         told = "; ".join(str(one) for one in found.skipped[:3])
         raise InputError("sacct", str(saved), "holds no start of a job" + (f": {told}" if told else ""), fix)

@@ -16,6 +16,7 @@ DELIMITER = "\x1f"
 _BAR = "|"
 _LONGEST_LINE = 1_000_000
 _LONGEST_NAME = 100
+_MOST_SKIPPED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +57,20 @@ class Found:
     """What reading comes upon beside jobs."""
 
     skipped: list[Skipped] = field(default_factory=list)
+    more_count: int = 0  # that were skipped, and are not kept
     is_zone_assumed: bool = False
 
     def skip(self, line: int, reason: str) -> None:
-        self.skipped.append(Skipped(line, reason))
+        if len(self.skipped) < _MOST_SKIPPED:
+            self.skipped.append(Skipped(line, reason))
+        else:
+            self.more_count += 1
+
+    def in_order(self) -> tuple[Skipped, ...]:
+        """By line; how many more there are, at the end."""
+        told = sorted(self.skipped, key=lambda one: one.line)
+        more = [Skipped(told[-1].line, f"and {self.more_count:,} more after these")] if self.more_count else []
+        return (*told, *more)
 
 
 def lines_of(stream: IO[str]) -> Iterator[str]:
