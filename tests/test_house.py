@@ -159,6 +159,7 @@ DECIMALS = {
     ("fleet/months.py", "0.01"): "named: how many devices more than were allocated are still those",
     ("fleet/jobs.py", "0.05"): "named: how far a counter and power may differ before it is told",
     ("fleet/jobs.py", "0.001"): "named: the share of a job's energy from which its edges are told",
+    ("fleet/many_told.py", "0.001"): "named: the share of a job's energy from which its edges are told",
     ("report/layout.py", "0.01"): "named: below it a share of a step is next to nothing",
     ("throughput/whole_run.py", "0.05"): "the percentiles that a Range holds, and a named floor of residuals",
     ("throughput/whole_run.py", "0.95"): "the percentiles that a Range holds",

@@ -1,39 +1,40 @@
-"""The energy of many past jobs, as of a whole site's month."""
+"""The energy of many past jobs, as of a whole site's month: day by day, in memory that does not grow with days.
+
+What the jobs of a day have in common is asked once: which label sets there were, sums of all their devices by the half
+hour, readings about the edges in each half hour. A job with trouble is read by itself, as one job is.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
+from itertools import pairwise
+from operator import attrgetter
 
 from footprint.catalog import Catalog
-from footprint.errors import InputError
-from footprint.fleet.devices import Job
-from footprint.fleet.jobs import measured_job
-from footprint.fleet.meters import accelerator_of
+from footprint.fleet.devices import Device, Job
+from footprint.fleet.energy import DeviceEnergy, Walk
+from footprint.fleet.gathering import PAD_S, Interval, batches, energies, open_batch
+from footprint.fleet.many_days import DAY_S, SLOT_S, Gauges, Line, grid_calls, window_calls
+from footprint.fleet.many_held import Held, HeldJob, held_by, table_of
+from footprint.fleet.many_told import JobEnergy, alone, told, unknown
+from footprint.fleet.meters import meter_of
 from footprint.fleet.prometheus import Prometheus, in_order
-from footprint.values import MeterUsage, Range
+from footprint.fleet.queries import any_of
+from footprint.fleet.readings import Reading, interval_of
+from footprint.measurement.limits import limits
+from footprint.values import Meter
 
 __all__ = ["JobEnergy", "many_energies"]
 
 Shown = Callable[[Sequence[Job]], Iterable[Job]]
+_FEW = 20
+"""Jobs that are asked for one by one: a day of a site costs more."""
 
-
-@dataclass(frozen=True, slots=True)
-class JobEnergy:
-    """What a job's accelerators drew."""
-
-    job: Job
-    accelerator: str  # the catalog's id; "" where it knows none of that name, or there are several kinds
-    accelerators_count: int  # devices of which the job had all or a part
-    accelerators_held: float  # the same with parts as parts: times the hours, accelerator-hours
-    it_energy_kwh: Range | None  # of the accelerators, the job's parts; None: nothing is known, and the notes say why
-    stalled_it_energy_kwh: Range | None  # of it, drawn with next to no utilization; None: not known
-    utilization: float | None  # mean, 0 to 1
-    evidence: str  # "A" to "D"; "" where nothing is known
-    coverage: float  # 0 to 1
-    largest_gap_s: float  # between readings; where few are missing, an upper bound
-    notes: tuple[str, ...] = ()
+_UNSEEN_GAP_S = SLOT_S / 10
+"""What may lack of a half hour before sums show it."""
 
 
 def many_energies(
@@ -42,6 +43,7 @@ def many_energies(
     catalog: Catalog,
     *,
     model: str | None = None,
+    clock_skew_s: float = 0.0,
     shown: Shown = tuple,
 ) -> Iterator[JobEnergy]:
     """The energy of each job, one after another and in any order; a job that cannot be told has none, and why.
@@ -52,45 +54,204 @@ def many_energies(
     server : where its devices' metrics are
     catalog : tables
     model : the accelerators' name, where the metrics do not tell it or there are none
-    shown : is given the jobs and hands them on as they are done, for a progress bar
+    clock_skew_s : by which the server's clock is ahead of the scheduler's
+    shown : is given the jobs and hands on as many, for a progress bar
 
     Raises
     ------
     QueryError
         When the server does not answer.
     """
-    calls = (partial(_alone, job, server, catalog, model) for job in jobs)
-    for _, found in zip(shown(jobs), in_order(calls), strict=True):
-        yield found
+    sweep = _Sweep(server, catalog, model, clock_skew_s)
+    found = sweep.alone(jobs) if len(jobs) <= _FEW else sweep.all_of(jobs)
+    for _, one in zip(shown(jobs), found, strict=True):
+        yield one
 
 
-def _alone(job: Job, server: Prometheus, catalog: Catalog, model: str | None) -> JobEnergy:
-    try:
-        found = measured_job(job, server, catalog, words={}, model=model)
-    except InputError as error:
-        return JobEnergy(job, "", 0, 0.0, None, None, None, "", 0.0, 0.0, (str(error),))
-    meters = [one for one in found.meters if one.meter.component == "accelerator"]
-    kinds = {_kind(one, catalog) for one in meters}
-    return JobEnergy(
-        job=job,
-        accelerator=kinds.pop() if len(kinds) == 1 else "",
-        accelerators_count=len(meters),
-        accelerators_held=sum(one.meter.share for one in meters),
-        it_energy_kwh=_summed(one.it_energy_kwh for one in meters),
-        stalled_it_energy_kwh=None,
-        utilization=None,
-        evidence=found.evidence.grade,
-        coverage=found.evidence.coverage_share,
-        largest_gap_s=0.0,
-        notes=found.notes,
-    )
+class _Sweep:
+    """Goes through a site's days."""
+
+    def __init__(self, server: Prometheus, catalog: Catalog, model: str | None, skew_s: float) -> None:
+        self._server, self._catalog, self._model, self._skew_s = server, catalog, model, skew_s
+        self._limits = limits(catalog)
+        self._gauges: dict[str, Gauges | None] = {}
+        self._meters: dict[tuple[str, str], Meter] = {}
+        self._holding: dict[str, list[HeldJob]] = {}
+
+    def alone(self, jobs: Iterable[Job]) -> Iterator[JobEnergy]:
+        """Each by itself, all the way."""
+        yield from in_order(partial(alone, job, self._server, self._catalog, self._model, self._skew_s) for job in jobs)
+
+    def all_of(self, jobs: Sequence[Job]) -> Iterator[JobEnergy]:
+        """Day by day."""
+        fit = [job for job in jobs if _is_plain(job)]
+        yield from self.alone(job for job in jobs if not _is_plain(job))
+        coming = sorted(fit, key=lambda job: -(job.started_utc_s or 0.0))
+        running: list[HeldJob] = []
+        day_s = -math.inf
+        while coming or running:
+            day_s += DAY_S
+            if not running:
+                day_s = max(day_s, (self._interval(coming[-1]).started_s // SLOT_S) * SLOT_S)
+            starting: list[Job] = []
+            while coming and self._interval(coming[-1]).started_s < day_s + DAY_S:
+                starting.append(coming.pop())
+            longer: list[Job] = []
+            for one in self._begun(starting, day_s, longer):
+                if isinstance(one, HeldJob):
+                    running.append(one)
+                else:
+                    yield one
+            self._go_on(running, day_s)
+            ended = [one for one in running if one.interval.ended_s <= day_s + DAY_S]
+            running = [one for one in running if one.interval.ended_s > day_s + DAY_S]
+            yield from self._told(ended, longer)
+
+    def _interval(self, job: Job) -> Interval:
+        return Interval(job.started_utc_s or 0.0, job.ended_utc_s or 0.0).moved(self._skew_s)
+
+    def _begun(self, starting: Sequence[Job], day_s: float, longer: list[Job]) -> Iterator[HeldJob | JobEnergy]:
+        if not starting:
+            return
+        table = table_of(self._server, day_s - PAD_S, day_s + DAY_S + 2 * PAD_S)
+        for job in starting:
+            found = held_by(job, self._interval(job), table)
+            if isinstance(found, str):
+                yield unknown(job, found)
+            elif found is None or self._gauges_of(found) is None:
+                longer.append(job)
+            else:
+                self._mark_shared(found)
+                yield found
+
+    def _mark_shared(self, found: HeldJob) -> None:
+        """Of jobs that had a device at once, each is read with the other's marks."""
+        for one in found.held:
+            others = self._holding.setdefault(one.device.uuid, [])
+            others[:] = [other for other in others if other.interval.ended_s > found.interval.started_s]
+            for other in others:
+                other.is_troubled = found.is_troubled = True
+            others.append(found)
+            found.is_troubled |= bool(one.device.instances)
+
+    def _gauges_of(self, found: HeldJob) -> Gauges | None:
+        """Which series such devices have, and how often they are read; asked once a kind."""
+        family, uuid = found.family, found.held[0].device.uuid
+        if family.name not in self._gauges or self._gauges[family.name] is None:
+            middle_s = (found.interval.started_s + found.interval.ended_s) / 2
+            names = (family.counter, *family.powers, family.utilization)
+            chosen = f"{{{any_of('__name__', [name for name in names if name])},{any_of(family.uuid, [uuid])}}}"
+            series = self._server.raw(chosen, middle_s - 2 * PAD_S, middle_s + 2 * PAD_S)
+            there = {one.labels.get("__name__", "") for one in series}
+            times = max((one.samples for one in series), key=len, default=())
+            interval_s = interval_of([Reading(at_s, None, None) for at_s, _ in times])
+            power = next((name for name in family.powers if name in there), "")
+            use = family.utilization if family.utilization in there else ""
+            is_read = family.counter in there and 0 < interval_s <= PAD_S / 2
+            self._gauges[family.name] = Gauges(family, power, use, interval_s) if is_read else None
+        return self._gauges[family.name]
+
+    def _go_on(self, running: Sequence[HeldJob], day_s: float) -> None:
+        """Ask for a day, and give each job its part."""
+        lines: dict[str, Line] = {}
+        calls: list[Callable[[], dict[str, Line] | None]] = []
+        stalled = self._limits.stalled_utilization
+        for name in {one.family.name for one in running}:
+            gauges = self._gauges[name]
+            assert gauges is not None
+            own = [one for one in running if one.family.name == name]
+            uuids = sorted({held.device.uuid for one in own for held in one.held})
+            edges = [
+                edge for one in own for held in one.held for edge in (held.start, held.end)
+                if day_s <= edge.at_s < day_s + DAY_S or (edge.at_s == day_s + DAY_S and edge is held.end)
+            ]  # fmt: skip
+            used = {uuid for one in own for uuid in one.firsts()}
+            calls += window_calls(gauges, edges, used, self._server, stalled)
+            calls += grid_calls(gauges, uuids, day_s, self._server, stalled)
+        for found in in_order(calls):
+            lines |= found or {}
+        for one in running:
+            one.go_on(day_s, lines)
+
+    # what is known in the end
+
+    def _told(self, ended: Sequence[HeldJob], longer: Sequence[Job]) -> Iterator[JobEnergy]:
+        calls: list[Callable[[], JobEnergy]] = []
+        for one in ended:
+            one.held = [held for held in one.held if held.is_its_own]
+            if not one.held:
+                yield unknown(one.job, "no reading bears its label between its edges: it was shorter than a scrape")
+            elif (found := self._summed(one)) is not None:
+                yield found
+            else:
+                calls.append(partial(self._read, one))
+        calls += [partial(alone, job, self._server, self._catalog, self._model, self._skew_s) for job in longer]
+        yield from in_order(calls)
+
+    def _summed(self, one: HeldJob) -> JobEnergy | None:
+        """Counters at the edges tell it; None where they do not."""
+        if one.is_troubled:
+            return None
+        results = [self._walked(held, one) for held in one.held]
+        found = [result for result in results if result is not None]
+        return self._energy(one, found, max(_UNSEEN_GAP_S, one.gap_s)) if len(found) == len(results) else None
+
+    def _walked(self, held: Held, one: HeldJob) -> DeviceEnergy | None:
+        start, end, gauges = held.start, held.end, self._gauges[one.family.name]
+        assert gauges is not None
+        if start.after is None or end.before is None or start.many or end.many:
+            return None
+        rows = [reading for reading in (start.before, start.after, end.before, end.after) if reading is not None]
+        far_s = self._limits.gap_ratio * gauges.interval_s
+        for before, after in ((start.before, start.after), (end.before, end.after)):
+            if before is not None and after is not None and after.at_s - before.at_s > far_s:
+                return None
+        if any(
+            earlier.at_s < later.at_s and not _rises(earlier, later)
+            for earlier, later in pairwise(sorted(rows, key=attrgetter("at_s")))
+        ):
+            return None
+        walk = Walk(
+            self._meter(held.device, gauges), one.interval.started_s, one.interval.ended_s, gauges.interval_s,
+            self._limits,
+        )  # fmt: skip
+        walk.take(one for one in (start.before, start.after) if one is not None)
+        walk.take(
+            (one for one in (end.before, end.after) if one is not None), is_jump=end.before.at_s > start.after.at_s
+        )
+        ratio = held.counted_j / held.powered_j if held.powered_j else None
+        return walk.result(held.device.host, ratio)
+
+    def _meter(self, device: Device, gauges: Gauges) -> Meter:
+        model = self._model or device.model
+        key = (model, gauges.family.name)
+        if key not in self._meters:
+            self._meters[key] = meter_of(replace(device, model=model), True, gauges.power, self._catalog)
+        return replace(self._meters[key], id=device.uuid)
+
+    def _read(self, one: HeldJob) -> JobEnergy:
+        """A job with trouble, reading by reading."""
+        devices = [held.device for held in one.held]
+        if self._model:
+            devices = [replace(device, model=self._model) for device in devices]
+        results: list[DeviceEnergy] = []
+        for batch in batches(devices, one.job.id):
+            opened = open_batch(batch, one.interval, self._server)
+            results += [r for _, r in energies(opened, one.interval, self._server, self._catalog, self._limits)]
+        if len(results) < len(devices):
+            return alone(one.job, self._server, self._catalog, self._model, self._skew_s)
+        return self._energy(one, results, 0.0)
+
+    def _energy(self, one: HeldJob, results: Sequence[DeviceEnergy], unseen_s: float) -> JobEnergy:
+        gauges = self._gauges[one.family.name]
+        return told(one, results, self._catalog, 0.0 if gauges is None else gauges.interval_s, unseen_s)
 
 
-def _kind(one: MeterUsage, catalog: Catalog) -> str:
-    known = accelerator_of(one.meter.name, catalog)
-    return "" if known is None else known.id
+def _is_plain(job: Job) -> bool:
+    """It has times, and is no pod: a pod ran while its label was there."""
+    begun_s, ended_s = job.started_utc_s, job.ended_utc_s
+    return begun_s is not None and ended_s is not None and begun_s < ended_s and not (job.pod or job.namespace)
 
 
-def _summed(parts: Iterable[Range]) -> Range:
-    rows = [(one.low, one.mid, one.high) for one in parts]
-    return Range(*(sum(column) for column in zip(*rows, strict=True)))
+def _rises(before: Reading, after: Reading) -> bool:
+    return before.energy_j is not None and after.energy_j is not None and before.energy_j <= after.energy_j

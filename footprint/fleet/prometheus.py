@@ -46,6 +46,9 @@ _TOO_MUCH = (
     "timed out in expression evaluation", "too many unique", "-search.max",
 )  # fmt: skip
 
+_THANOS = {"partial_response": "false", "max_source_resolution": "0s", "dedup": "true"}
+"""No half answers, nothing downsampled, replicas joined; others pass over what they do not know."""
+
 
 @dataclass(frozen=True, slots=True)
 class Series:
@@ -87,6 +90,22 @@ class Prometheus:
         """An instant query: one value a series, or, of a range selector, its raw samples."""
         return self._query("query", {"query": promql, "time": f"{at_s:.3f}"})
 
+    def rows(self, promql: str, at_s: float) -> list[tuple[dict[str, str], list[list[Any]]]]:
+        """An instant query's label sets, each with its moments and values, which are left as text.
+
+        For answers of which little is read; what cannot be told apart from a reading has to be looked at there.
+        """
+        data = self._ask("query", {"query": promql, "time": f"{at_s:.3f}", **_THANOS})
+        try:
+            found = [(row["metric"], row["values"] if "values" in row else [row["value"]]) for row in data["result"]]
+        except (KeyError, TypeError):
+            raise QueryError(
+                self.address, "answers with something else than series", "give the address of Prometheus"
+            ) from None
+        with self._lock:
+            self.samples_count += sum(len(values) for _, values in found)
+        return found
+
     def raw(self, selector: str, started_s: float, ended_s: float) -> list[Series]:
         """Every sample as it was scraped; windows that the server finds too long are halved."""
         span_s = ended_s - started_s
@@ -110,6 +129,14 @@ class Prometheus:
             begun_s += step_s * MOST_POINTS
         return joined(found)
 
+    def labels(self, selectors: Sequence[str], started_s: float, ended_s: float) -> list[dict[str, str]]:
+        """The label sets of series that may have samples in a window; no sample is read for it."""
+        form = {"match[]": list(selectors), "start": f"{started_s:.3f}", "end": f"{ended_s:.3f}"}
+        data = self._ask("series", {**form, "partial_response": "false", "dedup": "true"})
+        if not isinstance(data, list) or not all(isinstance(row, dict) for row in data):
+            raise QueryError(self.address, "answers with something else than series", "give the address of Prometheus")
+        return [{str(name): str(value) for name, value in row.items()} for row in data]
+
     def flags(self) -> dict[str, str]:
         """The server's own settings; none where it does not tell them."""
         try:
@@ -119,9 +146,7 @@ class Prometheus:
         return {str(name): str(value) for name, value in data.items()} if isinstance(data, dict) else {}
 
     def _query(self, name: str, asked: Mapping[str, str]) -> list[Series]:
-        # Thanos: no half answers, nothing downsampled, replicas joined; others pass over what they do not know
-        thanos = {"partial_response": "false", "max_source_resolution": "0s", "dedup": "true"}
-        data = self._ask(name, {**asked, **thanos})
+        data = self._ask(name, {**asked, **_THANOS})
         try:
             rows = data["result"]
             found = [_series(row) for row in rows] if data["resultType"] in ("vector", "matrix") else None
@@ -133,7 +158,7 @@ class Prometheus:
             self.samples_count += sum(len(one.samples) for one in found)
         return found
 
-    def _ask(self, name: str, form: Mapping[str, str] | None) -> Any:
+    def _ask(self, name: str, form: Mapping[str, str | list[str]] | None) -> Any:
         """Try it until the server answers; `form` is sent in a body, for selectors of many devices are long."""
         pause_s = _FIRST_PAUSE_S
         for left in reversed(range(_TRIES)):
@@ -147,8 +172,8 @@ class Prometheus:
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
         raise AssertionError
 
-    def _once(self, name: str, form: Mapping[str, str] | None) -> Any:
-        body = None if form is None else urlencode(form).encode("ascii")
+    def _once(self, name: str, form: Mapping[str, str | list[str]] | None) -> Any:
+        body = None if form is None else urlencode(form, doseq=True).encode("ascii")
         headers = {"Accept": "application/json", "User-Agent": f"footprint/{__version__}", **self._headers}
         request = web.Request(f"{self.address}/api/v1/{name}", data=body, headers=headers)
         with self._lock:

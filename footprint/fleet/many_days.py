@@ -1,0 +1,327 @@
+"""What a site's devices showed on a day: sums by the half hour from the server, readings only about jobs' edges.
+
+The server adds up all of a day in a few questions, whatever the jobs were; a job's part is told from it by the clock.
+Between the half hours' counters and their mean power nothing can hide: a reset, a counter that stands, several series
+of one device all show as two sums that do not fit.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import pairwise
+from operator import itemgetter
+from typing import Any
+
+from footprint.fleet.devices import Labels, is_own
+from footprint.fleet.families import TARGET_LABELS, Family
+from footprint.fleet.prometheus import BLANK, Prometheus, Series, milliseconds
+from footprint.fleet.queries import any_of, selector
+from footprint.fleet.readings import Reading
+from footprint.units import H_PER_DAY, S_PER_H
+
+__all__ = ["DAY_S", "LOOK_S", "SLOT_S", "Edge", "Gauges", "Line", "Seen", "grid_calls", "window_calls"]
+
+SLOT_S = S_PER_H / 2
+DAY_S = H_PER_DAY * S_PER_H
+SLOTS = round(DAY_S / SLOT_S)
+_GRID_DEVICES, _WINDOW_DEVICES = 250, 200
+_PAD_INTERVALS = 4.0
+LOOK_S = 359.0
+"""Between the moments at which it is looked whether devices do anything: a prime, so that what a training does each
+so many minutes falls on all of its phases."""
+
+_LOOK_RATIO = 1.1
+_MOST_OFF_RATIO = 0.1
+"""Between a half hour's counter and its power, beside what is usual for the device, before it is looked at."""
+
+Texts = list[list[Any]]
+_MOMENT = itemgetter(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Gauges:
+    """A family's series that there are, and how often they are read."""
+
+    family: Family
+    power: str
+    utilization: str
+    interval_s: float
+
+
+@dataclass(slots=True)
+class Line:
+    """A device's day, summed up to each half hour."""
+
+    counted_j: array[float]
+    powered_j: array[float]
+    troubled: set[int]  # half hours in which the counter was reset, stood, or was several
+    gaps_s: dict[int, float]  # about how long power was not read, where it was for long
+    unknown: set[int] = field(default_factory=set)  # half hours at whose ends there is no counter
+    look_s: float = 0.0  # the first moment at which it was looked
+    idle: array[float] = field(default_factory=lambda: array("d"))  # looks so far at which it did next to nothing
+    used: array[float] = field(default_factory=lambda: array("d"))  # sum of utilization over the looks
+    looks: array[float] = field(default_factory=lambda: array("d"))
+
+    def looked(self, started_s: float, ended_s: float) -> tuple[float, float, float]:
+        """Looks, idle ones, and utilization summed, of a span."""
+        if not self.looks:
+            return 0.0, 0.0, 0.0
+        first, last = (
+            min(max(math.ceil((at_s - self.look_s) / LOOK_S), 0), len(self.looks) - 1) for at_s in (started_s, ended_s)
+        )
+        return (
+            self.looks[last] - self.looks[first], self.idle[last] - self.idle[first], self.used[last] - self.used[first]
+        )  # fmt: skip
+
+
+@dataclass(slots=True)
+class Edge:
+    """A moment of a device about which its readings are wanted, and what they are."""
+
+    uuid: str
+    at_s: float
+    marks: Sequence[Labels]
+    within: tuple[float, float]  # the job
+    before: Reading | None = None
+    after: Reading | None = None
+    is_marked: bool = False
+    many: bool = False  # several series at once
+    seen: Seen | None = None
+
+
+@dataclass(slots=True)
+class Seen:
+    """What a device did in readings of a span: of a short job all of it, else what is about an edge."""
+
+    count: int = 0
+    idle_count: int = 0
+    used: float = 0.0
+    idle_w: float = 0.0
+    watts: float = 0.0
+
+
+# sums
+
+
+def grid_calls(
+    gauges: Gauges, uuids: Sequence[str], begun_s: float, server: Prometheus, stalled: float
+) -> Iterator[Callable[[], dict[str, Line]]]:
+    """A call a group of devices; each gives their lines of the day that begins then."""
+    for i in range(0, len(uuids), _GRID_DEVICES):
+        yield partial(_lines, gauges, uuids[i : i + _GRID_DEVICES], begun_s, server, stalled)
+
+
+def _lines(gauges: Gauges, uuids: Sequence[str], begun_s: float, server: Prometheus, stalled: float) -> dict[str, Line]:
+    family, by = gauges.family, gauges.family.uuid
+    whose = any_of(by, uuids)
+
+    def slots(promql: str) -> Mapping[str, Sequence[tuple[float, float]]]:
+        return _by_uuid(server.steps(promql, begun_s, begun_s + DAY_S, SLOT_S), by)
+
+    counters = slots(f"max by({by})({selector(family.counter, whose)})")
+    span = milliseconds(SLOT_S)
+    powers = slots(f"sum by({by})(sum_over_time({selector(gauges.power, whose)}[{span}]))") if gauges.power else {}
+    lines = {uuid: _line(counters[uuid], powers.get(uuid, ()), begun_s, gauges) for uuid in uuids if counters.get(uuid)}
+    if gauges.utilization:
+        look_s = math.ceil(begun_s / LOOK_S) * LOOK_S
+        last = milliseconds(_LOOK_RATIO * gauges.interval_s)
+        used = f"max by({by})(last_over_time({selector(gauges.utilization, whose)}[{last}]))"
+        looks = _by_uuid(server.steps(used, look_s, begun_s + DAY_S - 1, LOOK_S), by)
+        for uuid, line in lines.items():
+            _look(line, looks.get(uuid, ()), look_s, begun_s, family.per_share, stalled)
+    return lines
+
+
+def _by_uuid(found: Iterable[Series], by: str) -> dict[str, Sequence[tuple[float, float]]]:
+    return {one.labels.get(by, ""): one.samples for one in found}
+
+
+def _line(
+    counter: Sequence[tuple[float, float]], power: Sequence[tuple[float, float]], begun_s: float, gauges: Gauges
+) -> Line:
+    family, drawn_j = gauges.family, [0.0] * (SLOTS + 1)
+    known = {round((at_s - begun_s) / SLOT_S): value / family.per_j for at_s, value in counter}
+    for at_s, value in power:
+        drawn_j[round((at_s - begun_s) / SLOT_S)] = value / family.per_w * gauges.interval_s
+    moved = [  # between half hours at which the counter is known
+        (first, last, known[last] - known[first], sum(drawn_j[first + 1 : last + 1]))
+        for first, last in pairwise(sorted(known))
+    ]
+    ratios = [counted / drawn for _, _, counted, drawn in moved if counted > 0 and drawn]
+    usual = statistics.median(ratios) if ratios else 1.0
+    edge_j = max(drawn_j) * gauges.interval_s / SLOT_S  # a change of power is in the counter before it is in power
+    line = Line(array("d", [0.0]) * (SLOTS + 1), array("d", [0.0]) * (SLOTS + 1), set(), {})
+    line.unknown = set(range(SLOTS)) - {slot for first, last, *_ in moved for slot in range(first, last)}
+    for first, last, counted, drawn in moved:
+        lacking_j = counted - usual * drawn
+        slots = range(first, last)
+        if counted <= 0 or (ratios and -lacking_j > _MOST_OFF_RATIO * drawn + edge_j):
+            line.troubled.update(slots)
+        elif ratios and lacking_j > _MOST_OFF_RATIO * drawn + edge_j:
+            line.gaps_s |= dict.fromkeys(slots, min(lacking_j / counted, 1.0) * len(slots) * SLOT_S)
+        line.counted_j[last] = max(counted, 0.0)
+    for slot in range(SLOTS):
+        line.counted_j[slot + 1] += line.counted_j[slot]
+        line.powered_j[slot + 1] = line.powered_j[slot] + drawn_j[slot + 1]
+    return line
+
+
+def _look(
+    line: Line, looks: Sequence[tuple[float, float]], look_s: float, begun_s: float, per_share: float, stalled: float
+) -> None:
+    count = int((begun_s + DAY_S - 1 - look_s) // LOOK_S) + 1
+    shares: list[float | None] = [None] * count
+    for at_s, value in looks:
+        shares[round((at_s - look_s) / LOOK_S)] = value / per_share
+    line.look_s = look_s
+    line.looks, line.idle, line.used = (array("d", [0.0]) for _ in range(3))
+    looked = idle = used = 0.0
+    for share in shares:
+        if share is not None:
+            looked += 1
+            used += share
+            idle += share < stalled
+        line.looks.append(looked)
+        line.idle.append(idle)
+        line.used.append(used)
+
+
+# edges
+
+
+def window_calls(
+    gauges: Gauges, edges: Sequence[Edge], used: set[str], server: Prometheus, stalled: float
+) -> Iterator[Callable[[], None]]:
+    """A call a half hour and group of devices; each fills in its edges."""
+    by_slot: dict[int, list[Edge]] = {}
+    for edge in edges:
+        by_slot.setdefault(int(edge.at_s // SLOT_S), []).append(edge)
+    for slot, own in sorted(by_slot.items()):
+        uuids = sorted({edge.uuid for edge in own})
+        for i in range(0, len(uuids), _WINDOW_DEVICES):
+            group = set(uuids[i : i + _WINDOW_DEVICES])
+            part = [edge for edge in own if edge.uuid in group]
+            yield partial(_window, gauges, part, used & group, slot * SLOT_S, server, stalled)
+
+
+def _window(
+    gauges: Gauges, edges: Sequence[Edge], used: set[str], begun_s: float, server: Prometheus, stalled: float
+) -> None:
+    family, pad_s = gauges.family, _PAD_INTERVALS * gauges.interval_s
+    names = any_of("__name__", [name for name in (family.counter, gauges.power) if name])
+    uuids = sorted({edge.uuid for edge in edges})
+    span = milliseconds(SLOT_S + 2 * pad_s)
+    found = server.rows(f"{{{names},{any_of(family.uuid, uuids)}}}[{span}]", begun_s + SLOT_S + pad_s)
+    if used and gauges.utilization:
+        whose = any_of(family.uuid, sorted(used))
+        found += server.rows(f"{selector(gauges.utilization, whose)}[{span}]", begun_s + SLOT_S + pad_s)
+    rows: dict[str, list[tuple[dict[str, str], Texts]]] = {}
+    for labels, texts in found:
+        rows.setdefault(labels.get(family.uuid, ""), []).append((labels, texts))
+    for edge in edges:
+        _fill(edge, _one_scraper(rows.get(edge.uuid, [])), gauges, stalled, (begun_s, begun_s + SLOT_S))
+
+
+def _one_scraper(rows: list[tuple[dict[str, str], Texts]]) -> list[tuple[dict[str, str], Texts]]:
+    counts: dict[tuple[str, ...], int] = {}
+    for labels, texts in rows:
+        own = tuple(labels.get(name, "") for name in TARGET_LABELS)
+        counts[own] = counts.get(own, 0) + len(texts)
+    if len(counts) < 2:
+        return rows
+    fullest = min(counts, key=lambda own: (-counts[own], own))
+    return [row for row in rows if tuple(row[0].get(name, "") for name in TARGET_LABELS) == fullest]
+
+
+def _fill(
+    edge: Edge, rows: Sequence[tuple[dict[str, str], Texts]], gauges: Gauges, stalled: float, span: tuple[float, float]
+) -> None:
+    family = gauges.family
+    counters = [(labels, texts) for labels, texts in rows if labels["__name__"] == family.counter]
+    powers = [texts for labels, texts in rows if labels["__name__"] == gauges.power]
+    before = _last([texts for _, texts in counters], edge.at_s)
+    after = _next([texts for _, texts in counters], edge.at_s)
+    edge.before, edge.after = (
+        None if one is None else Reading(one[0], one[1] / family.per_j, _at(powers, one[0], family.per_w))
+        for one in (before, after)
+    )
+    begun_s, ended_s = edge.within
+    for labels, texts in counters:
+        inside = bisect_right(texts, ended_s, key=_MOMENT) - bisect_left(texts, begun_s, key=_MOMENT)
+        if inside and is_own(labels, edge.marks):
+            edge.is_marked = True
+    edge.many = _overlap([texts for _, texts in counters])
+    uses = [(labels, texts) for labels, texts in rows if labels["__name__"] == gauges.utilization]
+    own = [texts for labels, texts in uses if not edge.marks or is_own(labels, edge.marks)]
+    if own:
+        edge.seen = _seen(own, powers, max(begun_s, span[0]), min(ended_s, span[1]), gauges, stalled)
+
+
+def _overlap(series: Sequence[Texts]) -> bool:
+    """Whether several series of one metric had readings at once."""
+    spans = sorted((texts[0][0], texts[-1][0]) for texts in series if texts)
+    return any(
+        later[0] <= earlier[1] and len({t[0] for texts in series for t in texts}) < sum(len(texts) for texts in series)
+        for earlier, later in pairwise(spans)
+    )
+
+
+def _number(text: str) -> float | None:
+    value = float(text)
+    return value if math.isfinite(value) and 0 <= value < BLANK else None
+
+
+def _last(series: Sequence[Texts], at_s: float) -> tuple[float, float] | None:
+    """The last reading at or before a moment; of several at once the highest."""
+    found: tuple[float, float] | None = None
+    for texts in series:
+        for place in range(bisect_right(texts, at_s, key=_MOMENT) - 1, -1, -1):
+            if (value := _number(texts[place][1])) is not None:
+                found = max(found or (-math.inf, 0.0), (float(texts[place][0]), value))
+                break
+    return found
+
+
+def _next(series: Sequence[Texts], at_s: float) -> tuple[float, float] | None:
+    found: tuple[float, float] | None = None
+    for texts in series:
+        for place in range(bisect_right(texts, at_s, key=_MOMENT), len(texts)):
+            if (value := _number(texts[place][1])) is not None:
+                one = (float(texts[place][0]), value)
+                found = one if found is None or (one[0], -one[1]) < (found[0], -found[1]) else found
+                break
+    return found
+
+
+def _at(series: Sequence[Texts], at_s: float, per: float) -> float | None:
+    for texts in series:
+        place = bisect_left(texts, at_s, key=_MOMENT)
+        if place < len(texts) and texts[place][0] == at_s and (value := _number(texts[place][1])) is not None:
+            return value / per
+    return None
+
+
+def _seen(
+    uses: Sequence[Texts], powers: Sequence[Texts], begun_s: float, ended_s: float, gauges: Gauges, stalled: float
+) -> Seen:
+    seen = Seen()
+    watts = {at_s: text for texts in powers for at_s, text in texts}
+    for texts in uses:
+        for at_s, text in texts[bisect_right(texts, begun_s, key=_MOMENT) : bisect_right(texts, ended_s, key=_MOMENT)]:
+            share, power = _number(text), _number(watts.get(at_s, "nan"))
+            if share is None:
+                continue
+            share /= gauges.family.per_share
+            seen.count += 1
+            seen.used += share
+            seen.watts += (power or 0.0) / gauges.family.per_w
+            if share < stalled:
+                seen.idle_count += 1
+                seen.idle_w += (power or 0.0) / gauges.family.per_w
+    return seen

@@ -1,0 +1,170 @@
+"""Which devices each job of a day held, from label sets alone, and what is known of them so far."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from footprint.fleet.devices import Device, Job, Labels
+from footprint.fleet.families import FAMILIES, HOST_LABELS, INSTANCE, JOB_LABELS, Family
+from footprint.fleet.gathering import Interval
+from footprint.fleet.many_days import DAY_S, SLOT_S, Edge, Line, Seen
+from footprint.fleet.prometheus import Prometheus
+from footprint.fleet.queries import selector
+
+_UNMARKED = "its hosts' devices bear other jobs' labels and never its own"
+
+__all__ = ["Held", "HeldJob", "Table", "held_by", "table_of"]
+
+
+@dataclass(slots=True)
+class Held:
+    """A device while a job had it."""
+
+    device: Device
+    start: Edge
+    end: Edge
+    counted_j: float = 0.0  # over whole half hours
+    powered_j: float = 0.0
+    looks: float = 0.0
+    idle_looks: float = 0.0
+    used: float = 0.0
+
+    @property
+    def is_its_own(self) -> bool:
+        """Found by host, or seen with the job's mark."""
+        return not self.device.marks or self.start.is_marked or self.end.is_marked
+
+    @property
+    def seen(self) -> Iterator[Seen]:
+        edges = (self.start, self.end) if self.start.at_s // SLOT_S != self.end.at_s // SLOT_S else (self.start,)
+        return (edge.seen for edge in edges if edge.seen is not None)
+
+
+@dataclass(slots=True)
+class HeldJob:
+    """A job and its devices."""
+
+    job: Job
+    interval: Interval  # on the readings' clock
+    family: Family
+    held: list[Held] = field(default_factory=list)
+    is_troubled: bool = False  # sums do not tell of it
+    gap_s: float = 0.0  # the longest that sums show
+
+    def firsts(self) -> Iterator[str]:
+        """A device on each host; of a short job all."""
+        if self.interval.duration_s < 2 * SLOT_S:
+            yield from (one.device.uuid for one in self.held)
+            return
+        yield from {one.device.host: one.device.uuid for one in reversed(self.held)}.values()
+
+    def go_on(self, day_s: float, lines: Mapping[str, Line]) -> None:
+        """Take the job's part of a day that begins then."""
+        begun_s, ended_s = self.interval.started_s, self.interval.ended_s
+        most = round(DAY_S / SLOT_S)
+        touched = range(
+            max(int((begun_s - day_s) // SLOT_S), 0), min(-int((day_s - ended_s) // SLOT_S), most)
+        )  # fmt: skip
+        first = min(max(-int((day_s - begun_s) // SLOT_S), 0), most)
+        last = min(max(int((ended_s - day_s) // SLOT_S), 0), most)
+        for one in self.held:
+            line = lines.get(one.device.uuid)
+            if line is None:
+                self.is_troubled = True
+                continue
+            if not line.troubled.isdisjoint(touched) or not line.unknown.isdisjoint(range(first, last)):
+                self.is_troubled = True
+            if line.gaps_s:
+                self.gap_s = max(self.gap_s, *(line.gaps_s.get(slot, 0.0) for slot in touched))
+            if last > first:
+                one.counted_j += line.counted_j[last] - line.counted_j[first]
+                one.powered_j += line.powered_j[last] - line.powered_j[first]
+                looks, idle, used = line.looked(day_s + first * SLOT_S, day_s + last * SLOT_S)
+                one.looks += looks
+                one.idle_looks += idle
+                one.used += used
+
+
+@dataclass(slots=True)
+class Table:
+    """A day's label sets of counters, by job and by host."""
+
+    by_job: dict[str, list[Labels]] = field(default_factory=dict)
+    by_host: dict[str, list[Labels]] = field(default_factory=dict)
+    marking: set[str] = field(default_factory=set)  # hosts whose series bear jobs
+
+    def add(self, row: Labels) -> None:
+        hosts = set(_hosts(row))
+        for host in hosts:
+            self.by_host.setdefault(host, []).append(row)
+        for label in JOB_LABELS:
+            if row.get(label):
+                self.by_job.setdefault(row[label], []).append(row)
+                self.marking |= hosts
+
+
+def table_of(server: Prometheus, begun_s: float, ended_s: float) -> Table:
+    """Ask for it."""
+    table = Table()
+    for row in server.labels([selector(f.counter) for f in FAMILIES if f.counter], begun_s, ended_s):
+        table.add(row)
+    return table
+
+
+def _hosts(row: Labels) -> Iterable[str]:
+    """Its host as jobs may call it: with its domain or without."""
+    told = next((row[name] for name in HOST_LABELS if row.get(name)), "")
+    bare = re.sub(r":\d+$", "", told)
+    return (bare, bare.partition(".")[0])
+
+
+def held_by(job: Job, interval: Interval, table: Table) -> HeldJob | str | None:
+    """Its devices; why none can be told; or None where it takes a longer look."""
+    label, rows = "", [row for row in table.by_job.get(job.id, ()) if _is_on(row, job.hosts)] if job.id else []
+    if rows:
+        label = next(name for name in JOB_LABELS if any(row.get(name) == job.id for row in rows))
+        rows = [row for row in rows if row.get(label) == job.id]
+    else:
+        rows = [row for host in job.hosts for row in table.by_host.get(host, ())]
+        if any(host in table.marking and host not in job.devices_by_host for host in job.hosts):
+            return f"{_UNMARKED}: it was shorter than a scrape, or has none"
+    names = {row["__name__"] for row in rows}
+    family = next((one for one in FAMILIES if one.counter in names), None)
+    if family is None:
+        return None
+    found = HeldJob(job, interval, family)
+    within = (interval.started_s, interval.ended_s)
+    for device in _devices([row for row in rows if row["__name__"] == family.counter], family, job, label):
+        found.held.append(Held(device, *(Edge(device.uuid, at_s, device.marks, within) for at_s in within)))
+    if not found.held or {one.device.host for one in found.held} < set(job.hosts):
+        return None
+    return found
+
+
+def _is_on(row: Labels, hosts: Sequence[str]) -> bool:
+    return not hosts or any(host in hosts for host in _hosts(row))
+
+
+def _devices(rows: Sequence[Labels], family: Family, job: Job, label: str) -> list[Device]:
+    marks: tuple[Labels, ...] = ({label: job.id},) if label else ()
+    by_uuid: dict[str, list[Labels]] = {}
+    for row in rows:
+        if row.get(family.uuid):
+            by_uuid.setdefault(row[family.uuid], []).append(row)
+    found = []
+    for uuid, own in by_uuid.items():
+        host = next((one for one in _hosts(own[0]) if one in job.hosts), next(iter(_hosts(own[0]))))
+        place = own[0].get(family.index, "")
+        instances = {row[INSTANCE] for row in own if row.get(INSTANCE)}
+        wanted = None if label else job.devices_by_host.get(host)
+        if wanted is not None and place not in wanted and uuid not in wanted:
+            instances &= {word.partition(".")[2] for word in wanted if word.partition(".")[0] == place}
+            if not instances:
+                continue
+        elif not label:
+            instances = set()
+        model = next((row[family.model] for row in own if row.get(family.model)), "accelerator")
+        found.append(Device(uuid, family, host, place, model, tuple(sorted(instances)), marks))
+    return sorted(found, key=lambda d: (d.host, len(d.place), d.place, d.uuid))

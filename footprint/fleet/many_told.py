@@ -1,0 +1,169 @@
+"""What is told of one of many jobs: its devices' energies as one, what of it was drawn idle, and what to know."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from footprint.catalog import Catalog
+from footprint.errors import InputError
+from footprint.evidence import evidence
+from footprint.fleet.devices import Job
+from footprint.fleet.energy import DeviceEnergy
+from footprint.fleet.jobs import MOST_OFF_RATIO, measured_job
+from footprint.fleet.many_days import LOOK_S
+from footprint.fleet.many_held import HeldJob
+from footprint.fleet.meters import accelerator_of
+from footprint.fleet.prometheus import Prometheus
+from footprint.units import J_PER_KWH, PERCENT_PER_SHARE, S_PER_H
+from footprint.values import MeterUsage, Range
+
+__all__ = ["JobEnergy", "alone", "told", "unknown"]
+
+_MOST_SHORT_SHARE = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class JobEnergy:
+    """What a job's accelerators drew."""
+
+    job: Job
+    accelerator: str  # the catalog's id; "" where it knows none of that name, or there are several kinds
+    accelerators_count: int  # devices of which the job had all or a part
+    accelerators_held: float  # the same with parts as parts: times the hours, accelerator-hours
+    it_energy_kwh: Range | None  # of the accelerators, the job's parts; None: nothing is known, and the notes say why
+    stalled_it_energy_kwh: Range | None  # of it, drawn with next to no utilization; None: not known
+    utilization: float | None  # mean, 0 to 1
+    evidence: str  # "A" to "D"; "" where nothing is known
+    coverage: float  # 0 to 1
+    largest_gap_s: float  # between readings; of a job that sums alone tell of, an upper bound
+    notes: tuple[str, ...] = ()
+
+
+def unknown(job: Job, why: str) -> JobEnergy:
+    """A job of which nothing is known."""
+    return JobEnergy(job, "", 0, 0.0, None, None, None, "", 0.0, 0.0, (why,))
+
+
+def alone(job: Job, server: Prometheus, catalog: Catalog, model: str | None, skew_s: float) -> JobEnergy:
+    """A job by itself, as `footprint job` finds it."""
+    try:
+        found = measured_job(job, server, catalog, words={}, model=model, clock_skew_s=skew_s)
+    except InputError as error:
+        return unknown(job, str(error))
+    meters = [one for one in found.meters if one.meter.component == "accelerator"]
+    if not meters:
+        return unknown(job, "; ".join(found.notes))
+    return JobEnergy(
+        job=job,
+        accelerator=_kind(meters, catalog),
+        accelerators_count=len(meters),
+        accelerators_held=sum(one.meter.share for one in meters),
+        it_energy_kwh=_added(one.it_energy_kwh for one in meters),
+        stalled_it_energy_kwh=None,
+        utilization=None,
+        evidence=found.evidence.grade,
+        coverage=found.evidence.coverage_share,
+        largest_gap_s=_largest(meters),
+        notes=found.notes,
+    )
+
+
+def told(
+    one: HeldJob, results: Sequence[DeviceEnergy], catalog: Catalog, interval_s: float, unseen_s: float
+) -> JobEnergy:
+    """The devices' energies as the job's."""
+    usages = [result.usage for result in results]
+    grade = evidence(usages)
+    stalled, utilization = _use(one, results, interval_s)
+    return JobEnergy(
+        job=one.job,
+        accelerator=_kind(usages, catalog),
+        accelerators_count=len(usages),
+        accelerators_held=sum(usage.meter.share for usage in usages),
+        it_energy_kwh=_added(usage.it_energy_kwh for usage in usages),
+        stalled_it_energy_kwh=stalled,
+        utilization=utilization,
+        evidence=grade.grade,
+        coverage=grade.coverage_share,
+        largest_gap_s=max(unseen_s + interval_s, *(result.largest_gap_s for result in results)),
+        notes=tuple(_notes(results)),
+    )
+
+
+def _largest(meters: Iterable[MeterUsage]) -> float:
+    return max((gap.ended_utc_s - gap.started_utc_s for one in meters for gap in one.gaps), default=0.0)
+
+
+def _kind(meters: Iterable[MeterUsage], catalog: Catalog) -> str:
+    names = {one.meter.name for one in meters}
+    kinds = {"" if (known := accelerator_of(name, catalog)) is None else known.id for name in names}
+    return kinds.pop() if len(kinds) == 1 else ""
+
+
+def _added(parts: Iterable[Range]) -> Range:
+    rows = [(one.low, one.mid, one.high) for one in parts]
+    return Range(*(sum(column) for column in zip(*rows, strict=True)))
+
+
+def _use(one: HeldJob, results: Sequence[DeviceEnergy], interval_s: float) -> tuple[Range | None, float | None]:
+    """What was drawn with next to no utilization, and the mean of utilization.
+
+    The share of time comes from readings about the edges and from looks between them; the watts meanwhile from
+    those readings. Looks are a sample: two of its deviations are in the range.
+    """
+    seen = [part for held in one.held for part in held.seen]
+    idle_count = sum(part.idle_count for part in seen)
+    idle_w = sum(part.idle_w for part in seen) / idle_count if idle_count else None
+    parts: list[Range] = []
+    used = looked = 0.0
+    for held, result in zip(one.held, results, strict=True):
+        own = list(held.seen)
+        read_s = sum(part.count for part in own) * interval_s
+        looks_s = held.looks * LOOK_S
+        if not read_s + looks_s:
+            return None, None
+        idle_s = sum(part.idle_count for part in own) * interval_s + held.idle_looks * LOOK_S
+        used += sum(part.used for part in own) * interval_s + held.used * LOOK_S
+        looked += read_s + looks_s
+        share = min(idle_s / (read_s + looks_s), 1.0)
+        off = 2 * math.sqrt(share * (1 - share) / held.looks) * looks_s / (read_s + looks_s) if held.looks else 0.0
+        parts.append(_stalled(result, share, off, idle_w, one.interval.duration_s))
+    return _added(parts), used / looked
+
+
+def _stalled(result: DeviceEnergy, share: float, off: float, idle_w: float | None, duration_s: float) -> Range:
+    """Of one device's energy, at most all of it."""
+    energy, meter = result.usage.it_energy_kwh, result.usage.meter
+    if share in (0.0, 1.0):
+        return Range(energy.low * share, energy.mid * share, energy.high * share)
+    mean_w = energy.mid * J_PER_KWH / duration_s
+    least_w = min(meter.idle_w or 0.0, mean_w / meter.share) * meter.share
+    own_w = min(idle_w * meter.share if idle_w is not None else (least_w + mean_w) / 2, mean_w / share)
+    low_w = own_w if idle_w is not None else least_w
+    high_w = own_w if idle_w is not None else mean_w
+    hours = duration_s / J_PER_KWH
+    mid = min(share * own_w * hours, energy.mid)
+    return Range(
+        min(max(share - off, 0.0) * low_w * hours, mid), mid, min(max((share + off) * high_w * hours, mid), energy.high)
+    )
+
+
+def _notes(results: Sequence[DeviceEnergy]) -> Iterator[str]:
+    joules = sum(one.usage.it_energy_kwh.mid for one in results) * J_PER_KWH
+    edge_j = sum(one.edge_j for one in results)
+    if joules and edge_j / joules > _MOST_SHORT_SHARE:
+        share, wh = edge_j / joules * PERCENT_PER_SHARE, edge_j / S_PER_H
+        yield f"edges lie between readings: {wh:.3g} Wh, {share:.2g} %, are by power on both sides, not by the counter"
+    if resets := sum(one.usage.resets_count for one in results):
+        yield f"{resets} counter resets"
+    parts = sum(one.usage.meter.share < 1 for one in results)
+    if parts:
+        yield f"{parts} of {len(results)} devices are shared, by slices and evenly among jobs"
+    off = sum(
+        ratio is not None and abs(ratio - 1) > MOST_OFF_RATIO
+        for ratio in (one.usage.counter_over_power_ratio for one in results)
+    )
+    if off:
+        yield f"counter and power differ by more than {MOST_OFF_RATIO:.0%} on {off} of {len(results)} devices"
