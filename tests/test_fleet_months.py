@@ -273,7 +273,7 @@ def test_starts_without_accelerators_or_without_a_name_for_them_are_listed() -> 
     )  # fmt: skip
     assert found.total.job_count == 1
     told = dict(found.skipped)
-    assert told["1 start: 1"] == "had no accelerators"
+    assert told["1 start: 1"] == "without accelerators"
     assert "put odd into the site's file" in told["1 start: 2"]
     assert "put strange into the site's file" in told["1 start: 4"]
     assert "has not begun" in told["line 4"]
@@ -528,7 +528,7 @@ def test_jobs_without_accelerators_are_counted_and_not_kept(tmp_path: Path, caps
     words = ("--since", "2026-10", "--until", "2026-10", "--sacct", str(tmp_path / "said"), "--accelerator", "h100-sxm")
     code, _, err = command(capsys, *words)
     assert code == 0, err
-    assert "in no row: 48 starts: 2, 3, 4, 5, 6, 7 and 42 more: had no accelerators" in err
+    assert "in no row: 48 starts: 2, 3, 4, 5, 6, 7 and 42 more: without accelerators" in err
 
 
 def test_of_very_many_lines_that_are_skipped_the_first_are_kept_and_all_counted() -> None:

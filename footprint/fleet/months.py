@@ -237,7 +237,7 @@ def _measured(one: Held, found: JobEnergy, catalog: Catalog, stalled: float, tol
 def _by_slurm(one: Held, catalog: Catalog, stalled: float, told: _Told) -> Iterator[Energy]:
     found = modelled(one, catalog, stalled)
     if found is None:
-        told.left.setdefault("has neither metrics nor accelerators that are named", []).append(one.start.id)
+        told.left.setdefault("with neither metrics nor accelerators that are named", []).append(one.start.id)
         return
     grade, kwh, idle = found
     yield Energy(one, kwh, ((grade, kwh.mid),), idle)

@@ -35,7 +35,7 @@ __all__ = [
 LEAST_W, MOST_W = 50.0, 15_000.0
 """Of a node, by SLURM's own meter: what is outside is no reading of a node."""
 
-NONE = "had no accelerators"
+NONE = "without accelerators"
 _LAST_MONTH = 12
 
 
@@ -145,7 +145,7 @@ def _lacks(one: Held, site: SiteFile, *, has_metrics: bool) -> str:
         return NONE
     if not one.device and not has_metrics:
         kind = one.start.accelerator or one.start.partition or "its partition"
-        return f"has accelerators that nothing names: put {kind} into the site's file, or give --accelerator"
+        return f"with accelerators that nothing names: put {kind} into the site's file, or give --accelerator"
     return ""
 
 

@@ -52,8 +52,8 @@ def accounting(
         with _asked(environment, started_s, ended_s) as stream:
             return read_lines(lines_of(stream), zone=zone, now_s=now_s, wanted=wanted)
     if str(saved) == STDIN:
-        told = io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8", errors="replace", newline="\n")
-        found = read_lines(lines_of(told), zone=zone, wanted=wanted)
+        stream = io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8", errors="replace", newline="\n")
+        found = read_lines(lines_of(stream), zone=zone, wanted=wanted)
     else:
         try:
             with saved.open(encoding="utf-8", errors="replace", newline="\n") as file:
