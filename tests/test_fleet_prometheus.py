@@ -26,6 +26,7 @@ from footprint.fleet.access import Access
 from footprint.fleet.devices import Job
 from footprint.fleet.jobs import Found, job_run, measured_job
 from footprint.fleet.prometheus import Prometheus
+from footprint.fleet.readings import slices_of
 from footprint.units import J_PER_KWH, S_PER_H
 from footprint.values import MeterUsage
 
@@ -217,14 +218,23 @@ def test_a_counter_goes_on_through_a_gap_of_ten_minutes(client: Prometheus) -> N
 
 
 @pytest.mark.parametrize("job", ["61", "62", "63", "64"])
-def test_an_instance_of_four_has_a_quarter_of_the_one_counter(client: Prometheus, job: str) -> None:
+def test_an_instance_of_one_slice_has_a_seventh_of_the_one_counter(client: Prometheus, job: str) -> None:
     found = found_on(client, "gpu04", id=job)
-    assert kwh(found) == near(TRUTH_KWH / 4)
+    assert kwh(found) == near(TRUTH_KWH / 7)
+    assert devices(found)[0].meter.note.endswith("3 of 7 slices of GPU-gpu04-0 are no instance's")
 
 
-def test_all_four_instances_are_the_whole_once(client: Prometheus) -> None:
-    assert kwh(found_on(client, "gpu04", ("0.7", "0.8", "0.9", "0.10"))) == near(TRUTH_KWH)
-    assert kwh(found_on(client, "gpu04", ("0.7", "0.8"))) == near(TRUTH_KWH / 2)
+def test_four_instances_are_four_slices_and_the_rest_is_nobodys(client: Prometheus) -> None:
+    assert kwh(found_on(client, "gpu04", ("0.7", "0.8", "0.9", "0.10"))) == near(TRUTH_KWH * 4 / 7)
+    assert kwh(found_on(client, "gpu04", ("0.7", "0.8"))) == near(TRUTH_KWH * 2 / 7)
+    assert kwh(found_on(client, "gpu04")) == near(TRUTH_KWH)
+
+
+@pytest.mark.parametrize(
+    ("model", "slices"), [("NVIDIA A30", 4), ("NVIDIA A100-SXM4-80GB", 7), ("NVIDIA RTX PRO 6000 Blackwell", 4)]
+)
+def test_all_slices_of_a_device_are_its_models(model: str, slices: int) -> None:
+    assert slices_of(model) == slices
 
 
 @pytest.mark.parametrize("job", ["51", "52"])

@@ -8,19 +8,20 @@ and throughout where a device was shared or has no counter.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from footprint.catalog import Catalog
-from footprint.fleet.devices import Device
+from footprint.fleet.devices import Device, slices
 from footprint.fleet.energy import DeviceEnergy, Walk
-from footprint.fleet.families import INSTANCE, JOB_LABELS
+from footprint.fleet.families import INSTANCE, JOB_LABELS, PROFILE
 from footprint.fleet.meters import meter_of
 from footprint.fleet.prometheus import Prometheus, Series, in_order, milliseconds
 from footprint.fleet.queries import any_of, differs, selector
-from footprint.fleet.readings import Reading, Scraper, by_device, fullest, interval_of, readings_of
+from footprint.fleet.readings import Reading, Scraper, by_device, fullest, interval_of, readings_of, slices_of
 from footprint.measurement.metering import Limits
 from footprint.units import J_PER_KWH, S_PER_H, S_PER_MINUTE
+from footprint.values import Meter
 
 __all__ = ["Batch", "Interval", "batches", "energies", "open_batch", "skew"]
 
@@ -62,6 +63,7 @@ class Batch:
     edges: list[tuple[float, float, dict[str, list[Reading]]]] = field(default_factory=list)  # window, readings
     first: dict[str, Scraper | None] = field(default_factory=dict)
     power: str = ""  # the gauge that there is
+    slices_count: dict[str, int] = field(default_factory=dict)  # of all instances that there are, by device
 
     @property
     def matcher(self) -> str:
@@ -91,8 +93,14 @@ def open_batch(batch: Batch, job: Interval, server: Prometheus) -> Batch:
         if not batch.first:
             own = by_device(series[0] or series[1], batch.devices)
             batch.first = {uuid: fullest(found) for uuid, found in own.items()}
+            batch.slices_count = {uuid: _slices(found) for uuid, found in own.items()}
         batch.edges.append((started_s, ended_s, _readings(batch, series)))
     return batch
+
+
+def _slices(series: Iterable[Series]) -> int:
+    profiles = {one.labels[INSTANCE]: one.labels.get(PROFILE, "") for one in series if one.labels.get(INSTANCE)}
+    return sum(slices(profile) for profile in profiles.values())
 
 
 def _power(batch: Batch, windows: Sequence[tuple[float, float]], server: Prometheus) -> str:
@@ -176,7 +184,7 @@ def energies(
             continue
         shares = [one.share for one in readings if one.share is not None]
         walks[device.uuid] = Walk(
-            meter_of(device, has_counter, batch.power, catalog), job.started_s, job.ended_s,
+            _noted(meter_of(device, has_counter, batch.power, catalog), batch, device), job.started_s, job.ended_s,
             interval_s or (sums.interval_s(device.uuid) if sums else 0.0), limits, shares[0] if shares else 1.0,
         )  # fmt: skip
         spans[device.uuid] = [] if sums is None else sums.to_fetch(device.uuid, interval_s, has_counter)
@@ -186,6 +194,15 @@ def energies(
     for device in batch.devices:
         if device.uuid in walks:
             yield device, _audited(walks[device.uuid], device, job, audits.get(device.uuid))
+
+
+def _noted(meter: Meter, batch: Batch, device: Device) -> Meter:
+    """With the slices of its device that no instance has, whose part is no job's."""
+    held = batch.slices_count.get(device.uuid, 0)
+    whole = slices_of(device.model)
+    if not held or held >= whole:
+        return meter
+    return replace(meter, note=f"modelled share: {whole - held} of {whole} slices of {device.uuid} are no instance's")
 
 
 def _audited(walk: Walk, device: Device, job: Interval, mean_w: float | None) -> DeviceEnergy:

@@ -18,10 +18,12 @@ from footprint.fleet.devices import Device, Labels, slices
 from footprint.fleet.families import INSTANCE, JOB_LABELS, PROFILE, TARGET_LABELS
 from footprint.fleet.prometheus import Series
 
-__all__ = ["Reading", "Scraper", "by_device", "fullest", "interval_of", "readings_of"]
+__all__ = ["Reading", "Scraper", "by_device", "fullest", "interval_of", "readings_of", "slices_of"]
 
 Holder = tuple[tuple[str, str], ...]
 Scraper = tuple[str, ...]
+
+_SLICES, _USUAL_SLICES = (("A30", 4), ("RTX PRO 6000", 4), ("RTX PRO 5000", 2), ("RTX PRO 4500", 2)), 7
 
 _GAP_RATIO = 2.5
 """Intervals without a reading before another scraper's is taken; one may be missed, and none comes at its time."""
@@ -61,12 +63,18 @@ class _Moment:
                 others.add(holder)
 
     def share(self, device: Device) -> float | None:
-        """By slices of the instances there are, an instance's evenly among its jobs: parts add up to the whole."""
+        """By slices of all that the device has, an instance's evenly among its jobs: as a live run has its part.
+
+        With the slices of no instance parts add up to the whole.
+        """
         if device.marks and not self.marked:
             return None
         own = (self.marked if device.marks else set(device.instances)) or set(self.slices_count)
         whole = sum(self.slices_count.values())
-        part = 0.0
+        if any(self.slices_count):
+            whole = max(whole, slices_of(device.model))
+        has_all = not device.marks and not device.instances  # the slices of no instance too
+        part = float(whole - sum(self.slices_count.values())) if has_all else 0.0
         for instance in own & set(self.slices_count):
             holders_count = len(self.others[instance]) + (instance in self.marked)
             part += self.slices_count[instance] / max(holders_count, 1)  # unmarked, ours is one of those there
@@ -111,6 +119,12 @@ def readings_of(
         for _, moments in ordered
     ]
     return _filled(lists)
+
+
+def slices_of(model: str) -> int:
+    """All slices of a device in MIG mode, whether or not an instance has them (NVIDIA's MIG user guide)."""
+    name = model.upper()
+    return next((count for word, count in _SLICES if word in name), _USUAL_SLICES)
 
 
 def scraper_of(series: Series) -> Scraper:
