@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -249,9 +250,15 @@ def test_folders_that_vanish_and_files_that_are_no_journals_harm_nothing(root: P
         (root / name).mkdir()
         (root / name / "x.jsonl").write_bytes(text)
     with live.writer.path.open("ab") as file:
-        file.write(b'{"t": NaN, "s": [[0, 1]]}\n{"t": 1e9, "s": [[99, 0, 1]]}\n[]\n"\xff"\n{"t":')
+        file.write(b'{"t": NaN, "s": [[0, 1]]}\n{"t": 1e9, "s": [[99, 0, 1]]}\n[]\n"\xff"\n')
+        file.write(b'{"t": 1e15, "s": [[0, 0, 5e9, 700]]}\n{"t": 1e300, "s": [[0, -1e300, 5e9]]}\n{"t":')
+    text = live.writer.path.read_bytes()
+    began = json.dumps(live.header.started_utc_s).encode()
+    (root / "never").mkdir()
+    (root / "never" / "x.jsonl").write_bytes(text.replace(b'"live"', b'"never"').replace(began, b"-1e308"))
     runs.look()
     assert {run.id for run in runs.now().runs} == {"live", "gone"}
+    assert said[1:] == ["never: ValueError: its journals hold moments that are none"]
     shutil.rmtree(root / "gone")
     assert page(runs).value(ENERGY, run_id="live", device="GPU-0") == 4 * 500.0
     runs.look()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from footprint.accounting.metered import Measured, coverage, per_kwh, with_rest_of_nodes
 from footprint.accounting.profile import at_its_hours
@@ -43,6 +44,9 @@ Shown = tuple[float | None, float | None]
 """Watts and utilization."""
 
 _NOTHING: Shown = (None, None)
+_MOST_UTC_S = 2.0**33
+_HALF = re.compile("[\ud800-\udfff]")
+Record = TypeVar("Record", RunNow, DeviceNow, HostNow)
 _NOT_A_RUN = (FootprintError, OSError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError)
 """What journals that hold nonsense may raise; one run's is not the others'."""
 
@@ -86,7 +90,7 @@ class Followed:
         if not self._joined.starts:
             return None
         try:
-            return self._now(time.time() if utc_s is None else utc_s)
+            return _sound(self._now(time.time() if utc_s is None else utc_s))
         except _NOT_A_RUN as error:
             self.problem = _told(error)
             return None
@@ -241,6 +245,35 @@ def _budgets(said: Mapping[str, Any], spent: Mapping[str, float | None], end: Fo
         most, used, will = said.get(word), spent[name], then.get(name)
         if isinstance(most, (int, float)) and most > 0 and used is not None:
             yield Budget(name, used / most, None if will is None else will.mid / most)
+
+
+def _sound(run: RunNow) -> RunNow:
+    """The same with text that can be sent.
+
+    Raises
+    ------
+    ValueError
+        Where a moment is none, or a number has no end.
+    """
+    moments = [run.started_utc_s, *(host.reading_utc_s for host in run.hosts)]
+    if not all(0 <= moment < _MOST_UTC_S for moment in moments):
+        raise ValueError("its journals hold moments that are none")
+    numbers = [value for one in (run, *run.devices, *run.budgets) for value in _fields(one) if type(value) is float]
+    if not all(map(math.isfinite, numbers)):
+        raise ValueError("its journals hold numbers without an end")
+    return replace(_plain(run), hosts=tuple(map(_plain, run.hosts)), devices=tuple(map(_plain, run.devices)))
+
+
+def _fields(record: Any) -> Iterator[Any]:
+    return (getattr(record, field.name) for field in fields(record))
+
+
+def _plain(record: Record) -> Record:
+    """Halves of characters, which JSON can hold, are none that could be sent."""
+    told = {field.name: getattr(record, field.name) for field in fields(record)}
+    texts = {name: _HALF.sub("\ufffd", value) for name, value in told.items() if isinstance(value, str)}
+    plain: Record = type(record)(**{**told, **texts})
+    return plain
 
 
 def _told(error: Exception) -> str:

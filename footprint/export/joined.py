@@ -15,7 +15,7 @@ from footprint.measurement.journal import Header, Tick
 from footprint.measurement.metering import HostIntegral, Limits, MeterIntegral
 from footprint.measurement.tracker.progress import joined
 from footprint.measurement.tracker.segments import SegmentSum, on_one_machine, still_writes
-from footprint.units import J_PER_KWH
+from footprint.units import H_PER_YEAR, J_PER_KWH, S_PER_H
 from footprint.values import MeterUsage, Range, Sample
 
 __all__ = ["File", "Joined", "Start"]
@@ -28,6 +28,9 @@ _LATE_RATIO = 3.5
 
 _FULL_INTERVALS, _FULL_S = 5, 5.0
 """Counters are read each interval; power, utilization and what is modelled may be read as rarely as that."""
+
+_LONGEST_S, _LONGEST_SAMPLE_S = 10 * H_PER_YEAR * S_PER_H, S_PER_H
+"""No run is longer; no sample lies further from its reading."""
 
 _POINTS_COUNT = 6
 """Of a counter that power is told from: a mean over five intervals."""
@@ -111,8 +114,16 @@ class Start:
         return self.ended_s + self.host.utc_offset_s
 
     def take(self, file: File, tick: Tick) -> None:
-        """One line of one of its journals."""
-        samples = [one for one in tick.samples if one.meter in file.counted and self._reads(file, one, tick.at_s)]
+        """One line of one of its journals; moments that cannot be are passed over."""
+        if not abs(tick.at_s - file.header.started_s) < _LONGEST_S:
+            return
+        samples = [
+            one
+            for one in tick.samples
+            if one.meter in file.counted
+            and abs(one.at_s - tick.at_s) < _LONGEST_SAMPLE_S
+            and self._reads(file, one, tick.at_s)
+        ]
         self.host.push(tick.at_s, samples, tick.is_edge)
         if not tick.is_edge:
             file.last_s = max(file.last_s, tick.at_s)

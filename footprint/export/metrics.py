@@ -5,7 +5,6 @@ Of every family there is one line in `RUN`, `DEVICE` or `OTHER`; README and the 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -141,9 +140,9 @@ def families(shown: Shown, *, has_exporter: bool = True) -> Iterator[Metric]:
         yield from _filled(device_family, [(_device(r, d), of_device(d)) for r in runs for d in r.devices])
     for run_family, of_run in RUN:
         yield from _filled(run_family, [(_run(r), of_run(r)) for r in runs])
-    yield from _filled(INFO, [((*_run(r), _plain(r.place), _plain(r.version)), 1.0) for r in runs])
-    yield from _filled(READING, [((*_run(r), _plain(h.name)), h.reading_utc_s) for r in runs for h in r.hosts])
-    told = [((_plain(r.id), *map(_plain, (d.host, d.id, d.name, d.scope))), 1.0) for r in runs for d in r.devices]
+    yield from _filled(INFO, [((*_run(r), r.place, r.version), 1.0) for r in runs])
+    yield from _filled(READING, [((*_run(r), h.name), h.reading_utc_s) for r in runs for h in r.hosts])
+    told = [((r.id, d.host, d.id, d.name, d.scope), 1.0) for r in runs for d in r.devices]
     yield from _filled(DEVICE_INFO, told)
     yield from _filled(USED, [((*_run(r), b.name), b.used_ratio) for r in runs for b in r.budgets])
     yield from _filled(EXPECTED, [((*_run(r), b.name), b.forecast_ratio) for r in runs for b in r.budgets])
@@ -195,14 +194,8 @@ def _filled(family: Family, samples: Sequence[Sample]) -> Iterator[Metric]:
 
 
 def _run(run: RunNow) -> tuple[str, ...]:
-    return tuple(_plain(text) for text in (run.id, run.name, run.project))
+    return (run.id, run.name, run.project)
 
 
 def _device(run: RunNow, device: DeviceNow) -> tuple[str, ...]:
-    own = (device.host, device.component, device.id, device.origin)
-    return (*_run(run), *(_plain(text) for text in own))
-
-
-def _plain(text: str) -> str:
-    """Text that a journal holds as a label: halves of characters are none that could be sent."""
-    return re.sub(r"[\ud800-\udfff]", "�", text)
+    return (*_run(run), device.host, device.component, device.id, device.origin)
