@@ -1,0 +1,250 @@
+"""A month of a site: the energy of all its jobs from a real Prometheus, held against what is known by construction.
+
+    nice .venv/bin/python tests/benchmarks/site.py [--devices 1000] [--days 30] [--grow] [--plot growth.html] [--clean]
+
+Blocks are built once into the folder of temporary files and kept by their parameters (1000 devices for 30 days: 1 GB,
+five minutes). Prometheus and the client share the machine; the client is a process of its own, so that its peak of
+memory is its own. Limits for 1,000 devices x 30 days on two cores that do nothing else: 60 s and 500 MB.
+`--grow` asks for the jobs of parts of the site, by devices and by days.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import resource
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from site_build import built
+from site_world import BEGUN_S, DAY_S, PER_HOST, STEP_S, Plan, Planned
+
+from footprint.catalog import open_catalog
+from footprint.fleet.access import Access
+from footprint.fleet.many import JobEnergy, many_energies
+from footprint.fleet.prometheus import Prometheus
+from footprint.units import J_PER_KWH
+
+MOST_S, MOST_MB = 60.0, 500.0
+MOST_OFF = 0.001
+EDGE_W = 700.0 - 72.0
+"""What a device may draw more inside a job than beside it: a scrape of it at each edge is what cannot be known."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One run of the client, and how far from the truth it was."""
+
+    devices: int
+    days: float
+    jobs: int
+    device_jobs: int
+    wall_s: float
+    client_cpu_s: float
+    server_cpu_s: float
+    peak_mb: float
+    start_mb: float
+    requests: int
+    samples: int
+    told: int
+    exact: int  # within a thousandth
+    at_edges: int  # within a scrape at each edge, and no more than two hours long or told
+    wrong: int
+    sum_off: float  # of all energy
+    stalled_off: float
+
+
+@contextlib.contextmanager
+def served(data: Path) -> Iterator[tuple[str, int]]:
+    """Prometheus over the blocks, as they are: its address and process."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port = int(one.getsockname()[1])
+    settings = data.parent / "prometheus.yml"
+    settings.write_text("global: {}\n", encoding="utf-8")
+    process = subprocess.Popen(
+        [
+            "prometheus", f"--config.file={settings}", f"--storage.tsdb.path={data}", "--log.level=error",
+            "--storage.tsdb.retention.time=10y", f"--web.listen-address=127.0.0.1:{port}",
+            "--storage.tsdb.min-block-duration=2h", "--storage.tsdb.max-block-duration=2h",
+        ],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        url = f"http://127.0.0.1:{port}"
+        until = time.monotonic() + 60
+        while True:
+            assert process.poll() is None, "prometheus ended"
+            assert time.monotonic() < until, "prometheus is not ready"
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/-/ready", timeout=2):
+                break
+            time.sleep(0.1)
+        yield url, process.pid
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+
+
+def cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def part_of(plan: Plan, devices: int, days: float) -> list[Planned]:
+    """The jobs of some devices that ended within some days."""
+    until_s = BEGUN_S + days * DAY_S
+    return [one for one in plan.jobs if max(one.devices) < devices and (one.job.ended_utc_s or 0.0) <= until_s]
+
+
+def measured(plan: Plan, url: str, pid: int, devices: int, days: float) -> Measured:
+    """Ask for all jobs of a part of the site, in this process."""
+    own = part_of(plan, devices, days)
+    jobs = [one.job for one in own]
+    catalog, server = open_catalog(), Prometheus(Access(url))
+    start_mb = _peak_mb()
+    begun_s, begun_cpu_s, server_s = time.perf_counter(), time.process_time(), cpu_s(pid)
+    found = list(many_energies(jobs, server, catalog))
+    wall_s, client_s, served_s = time.perf_counter() - begun_s, time.process_time() - begun_cpu_s, cpu_s(pid) - server_s
+    exact, at_edges, wrong, told = judged(own, found)
+    truth = sum(one.joules for one in own) / J_PER_KWH
+    stalled = sum(one.stalled_j for one in own) / J_PER_KWH
+    return Measured(
+        devices, days, len(jobs), sum(len(one.devices) for one in own), wall_s, client_s, served_s, _peak_mb(),
+        start_mb, server.requests_count, server.samples_count, told, exact, at_edges, wrong,
+        sum(one.it_energy_kwh.mid for one in found if one.it_energy_kwh) / truth - 1,
+        sum(one.stalled_it_energy_kwh.mid for one in found if one.stalled_it_energy_kwh) / stalled - 1,
+    )  # fmt: skip
+
+
+def judged(own: Sequence[Planned], found: Iterable[JobEnergy]) -> tuple[int, int, int, int]:
+    """How many are exact, within a scrape at each edge, wrong; and how many are told at all."""
+    truths = {(one.job.id, one.job.started_utc_s): one for one in own}
+    exact = at_edges = wrong = told = 0
+    for one in found:
+        truth = truths[one.job.id, one.job.started_utc_s]
+        if one.it_energy_kwh is None:
+            wrong += (truth.job.ended_utc_s or 0.0) - (truth.job.started_utc_s or 0.0) > 2 * STEP_S
+            continue
+        told += 1
+        off_kwh = abs(one.it_energy_kwh.mid - truth.joules / J_PER_KWH)
+        edge_kwh = 2 * STEP_S * EDGE_W * len(truth.devices) * truth.share / J_PER_KWH
+        if off_kwh <= MOST_OFF * truth.joules / J_PER_KWH:
+            exact += 1
+        elif off_kwh <= edge_kwh and any("edges lie between readings" in note for note in one.notes):
+            at_edges += 1
+        else:
+            wrong += 1
+    return exact, at_edges, wrong, told
+
+
+def _peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def apart(home: Path | None, size: tuple[int, int, float], url: str, pid: int, devices: int, days: float) -> Measured:
+    """The same in a process of its own."""
+    words = [sys.executable, __file__, "--client", json.dumps([str(home or ""), size, url, pid, devices, days])]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    return Measured(**json.loads(done.stdout))
+
+
+def client(words: str) -> None:
+    home, (devices, days, pace), url, pid, of_devices, of_days = json.loads(words)
+    plan, _ = built(devices, days, pace, Path(home) if home else None)
+    print(json.dumps(asdict(measured(plan, url, pid, of_devices, of_days))))
+
+
+# shown
+
+
+def table(rows: Sequence[Measured]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    shown = Table(title="Energy of all jobs of a site")
+    columns = (
+        "devices", "days", "jobs", "s", "client CPU s", "server CPU s", "peak MB", "requests", "M samples", "exact",
+        "at edges", "wrong", "sum off", "stalled off",
+    )  # fmt: skip
+    for name in columns:
+        shown.add_column(name, justify="right")
+    for one in rows:
+        shown.add_row(
+            f"{one.devices:,}", f"{one.days:g}", f"{one.jobs:,}", f"{one.wall_s:.1f}", f"{one.client_cpu_s:.1f}",
+            f"{one.server_cpu_s:.1f}", f"{one.peak_mb:.0f}", f"{one.requests:,}", f"{one.samples / 1e6:.1f}",
+            f"{one.exact:,}", f"{one.at_edges:,}", f"{one.wrong:,}", f"{one.sum_off:+.4%}", f"{one.stalled_off:+.2%}",
+        )  # fmt: skip
+    Console(width=140).print(shown)
+
+
+def plot(rows: Sequence[Measured], path: Path) -> None:
+    from plotly.subplots import make_subplots
+
+    figure = make_subplots(rows=1, cols=2, subplot_titles=("CPU seconds, client and server", "peak of the client, MB"))
+    most_days, most_devices = max(one.days for one in rows), max(one.devices for one in rows)
+    for name, own, size in (
+        ("by devices", [one for one in rows if one.days == most_days], "devices"),
+        ("by days", [one for one in rows if one.devices == most_devices], "days"),
+    ):
+        own = sorted(own, key=lambda one: one.devices * one.days)
+        x = [one.devices * one.days for one in own]
+        text = [f"{getattr(one, size):g} {size}" for one in own]
+        figure.add_scatter(
+            x=x, y=[one.client_cpu_s + one.server_cpu_s for one in own], name=name, text=text, row=1, col=1
+        )
+        figure.add_scatter(x=x, y=[one.peak_mb for one in own], name=name, text=text, showlegend=False, row=1, col=2)
+    figure.update_xaxes(title_text="device-days", rangemode="tozero")
+    figure.update_yaxes(rangemode="tozero")
+    figure.write_html(path) if path.suffix == ".html" else figure.write_image(path)
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("--devices", type=int, default=1000)
+    asked.add_argument("--days", type=int, default=30)
+    asked.add_argument("--pace", type=float, default=1.0, help="of all durations of jobs")
+    asked.add_argument("--grow", action="store_true", help="parts of the site too")
+    asked.add_argument("--plot", type=Path, help="an HTML file, or a picture")
+    asked.add_argument("--home", type=Path, help="where blocks are kept")
+    asked.add_argument("--clean", action="store_true", help="remove the blocks in the end")
+    asked.add_argument("--client", help=argparse.SUPPRESS)
+    words = asked.parse_args()
+    if words.client:
+        client(words.client)
+        return
+    home = words.home or Path(tempfile.gettempdir()) / "footprint-site"
+    begun_s = time.perf_counter()
+    _, data = built(words.devices, words.days, words.pace, home)
+    print(f"blocks in {data}, {time.perf_counter() - begun_s:.0f} s")
+    sizes = [(words.devices, float(words.days))]
+    if words.grow:
+        sizes += [(words.devices // part // PER_HOST * PER_HOST, float(words.days)) for part in (8, 4, 2)]
+        sizes += [(words.devices, words.days / part) for part in (8, 4, 2)]
+    rows = []
+    with served(data) as (url, pid):
+        for size in sizes:
+            rows.append(apart(home, (words.devices, words.days, words.pace), url, pid, *size))
+            table(rows)
+    if words.plot:
+        plot(rows, words.plot)
+    if words.clean:
+        shutil.rmtree(data.parent)
+    whole = rows[0]
+    if whole.wrong or (whole.wall_s > MOST_S or whole.peak_mb > MOST_MB):
+        sys.exit(f"{whole.wrong} wrong, {whole.wall_s:.0f} s of {MOST_S:.0f}, {whole.peak_mb:.0f} MB of {MOST_MB:.0f}")
+
+
+if __name__ == "__main__":
+    main()
