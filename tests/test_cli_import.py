@@ -79,7 +79,7 @@ def test_a_wrong_file_is_refused_before_any_is_added(cli: Cli) -> None:
 def test_the_whole_run_is_told_in_every_format(cli: Cli, tmp_path: Path) -> None:
     code, out, _ = cli("wandb", WANDB, "--format", "json", "--dry-run")
     assert code == 0
-    assert json.loads(out)["id"] == "wandb-vonp44wa-1795643716"
+    assert json.loads(out)["id"] == "wandb-1795643716-vonp44wa"
     assert cli("wandb", WANDB, "--out", tmp_path / "run.html", "--dry-run")[0] == 0
     assert "<html" in (tmp_path / "run.html").read_text("utf-8")
     code, _, err = cli("wandb", WANDB, WANDB, "--format", "json")

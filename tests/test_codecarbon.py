@@ -239,7 +239,7 @@ def test_a_spreadsheets_semicolons_and_byte_order_mark_are_read(read: Any) -> No
         ({"duration": "0"}, "duration = 0: must be above 0"),
         ({"timestamp": "2020-04-31T03:26:11"}, "timestamp = '2020-04-31T03:26:11': is no date"),
         ({"timestamp": ""}, "timestamp = '': is no date"),
-        ({"pue": "0.9"}, "pue = 0.9: must be 1 or above"),
+        ({"pue": "0.9"}, "pue = 0.9: must be from 1 to 10"),
         ({"emissions": ""}, "emissions = '': is not a number"),
         ({"codecarbon_version": "footprint 0.1.0"}, "is a run of footprint's own"),
     ],
@@ -381,7 +381,7 @@ def test_bad_rows_are_told_on_stderr_with_their_lines(run_cli: Any, tmp_path: Pa
     path.write_text(table({}, *[{"run_id": "x", "pue": "0"}] * 25), encoding="utf-8")
     code, out, err = run_cli(str(path))
     assert (code, out) == (0, f"{path}: 1 added, 25 rows cannot be read\n")
-    assert f"note: {path}, line 3: pue = 0: must be 1 or above" in err
+    assert f"note: {path}, line 3: pue = 0: must be from 1 to 10" in err
     assert f"note: {path}: nor can lines 23, 24, 25, 26, 27 be read" in err
 
 

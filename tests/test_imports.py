@@ -89,7 +89,7 @@ def test_wandbs_own_file_gives_the_true_energy_without_wandb(read: Any) -> None:
     assert run.evidence == "A"
     assert (run.name, run.project, run.status, run.hosts) == ("first", "tiny", "finished", ("vm",))
     assert {one.meter.name for one in run.meters if one.meter.component == "accelerator"} == {"NVIDIA H100 80GB HBM3"}
-    assert run.id == "wandb-vonp44wa-1795643716"
+    assert run.id == "wandb-1795643716-vonp44wa"
     assert run.ended_utc_s - run.started_utc_s == pytest.approx(8.116, abs=0.001)
     assert any("wandb 0.31.0" in note for note in run.notes)
 
@@ -295,7 +295,7 @@ def test_parquet_is_read_where_its_reader_is(read: Any, tmp_path: Path) -> None:
 def test_a_run_that_was_killed_is_interrupted_and_keeps_what_it_recorded(read: Any) -> None:
     (run,) = read("wandb", WANDB.read_bytes()[:9000]).runs
     assert run.status == "interrupted"
-    assert run.id == "wandb-vonp44wa-1795643716"
+    assert run.id == "wandb-1795643716-vonp44wa"
     assert 0 < sum(joules(run)) < 6000
 
 

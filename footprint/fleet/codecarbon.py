@@ -55,8 +55,13 @@ def read(path: Path, data: Path | str | None = None) -> Imported:
     """
     catalog = open_catalog(data)
     table = emissions.read(path)
-    runs = tuple(run(row, catalog, f"{path.name}, line {row.line}") for row in table.runs)
-    return Imported(path, runs, table.bad, table.earlier)
+    runs, bad = [], list(table.bad)
+    for row in table.runs:
+        try:
+            runs.append(run(row, catalog, f"{path.name}, line {row.line}"))
+        except InputError as error:  # numbers that no sum holds
+            bad.append((row.line, str(error)))
+    return Imported(path, tuple(runs), tuple(sorted(bad)), table.earlier)
 
 
 def run(row: Emissions, catalog: Catalog, source: str) -> Run:

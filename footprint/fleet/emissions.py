@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from footprint.accounting.words import bounds
 from footprint.errors import DataError
 
 EXPECTED = "expected codecarbon's emissions.csv, whose header names timestamp, duration, emissions and energy_consumed"
@@ -173,8 +174,9 @@ def emissions(line: int, cells: Mapping[str, str]) -> Emissions:
         told = f"{TOTAL} = {total_kwh:g}: is not the sum of its parts, {sum(parts.values()):g}"
         raise ValueError(f"{told}; have its cells shifted?")
     pue = _number(cells, "pue") if cells.get("pue") else None
-    if pue is not None and pue < 1:
-        raise ValueError(f"pue = {cells['pue']}: must be 1 or above")
+    least, most = bounds("pue")
+    if pue is not None and not least <= pue <= most:
+        raise ValueError(f"pue = {cells['pue']}: must be from {least:g} to {most:g}")
     return Emissions(
         line=line,
         run_id=_run_id(cells),

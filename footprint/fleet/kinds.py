@@ -106,7 +106,7 @@ def _file_kind(path: Path) -> str | None:
         return "wandb"
     if head.startswith(databases.MAGIC):
         return _database_kind(path)
-    if head.lstrip()[:1] == b"{" and b'"log_history"' in path.read_bytes() and _is_trainer_state(path):
+    if head.lstrip()[:1] == b"{" and _is_trainer_state(path):
         return "trainer-state"
     return _table_kind(path) or _log_kind(path)
 
@@ -119,11 +119,14 @@ def _database_kind(path: Path) -> str | None:
 
 
 def _is_trainer_state(path: Path) -> bool:
+    if path.stat().st_size > trainer_state.MOST_BYTES:
+        return False
+    told = path.read_bytes()
     try:
-        told = json.loads(path.read_bytes())
+        state = json.loads(told) if b'"log_history"' in told else None
     except (ValueError, RecursionError):
         return False
-    return isinstance(told, dict) and "global_step" in told
+    return isinstance(state, dict) and "global_step" in state
 
 
 def _table_kind(path: Path) -> str | None:

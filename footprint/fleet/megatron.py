@@ -28,7 +28,7 @@ from footprint.fleet.iterations import LONGEST_LINE, Facts, Iteration, facts_of,
 from footprint.fleet.meters import accelerator_of, meter_of
 from footprint.fleet.modelled import allocated
 from footprint.units import J_PER_KWH, S_PER_MINUTE
-from footprint.values import Gap, Meter, MeterUsage, Progress, Range, Run
+from footprint.values import Meter, MeterUsage, Progress, Range, Run
 
 __all__ = ["EXPECTED", "MOST_DEVICES", "read", "short_lines", "spread"]
 
@@ -305,7 +305,6 @@ def _metered(
                 duration_s=duration_s,
                 coverage_share=min(energy_s / duration_s, 1.0),
                 mean_w=(counted_j + mean_w * silent_s) / duration_s,
-                gaps=(Gap(spans[0].started_s, spans[-1].ended_s, "evaluation, checkpoints"),) if silent_s else (),
             )
             yield _alike(usage, held) if is_many else usage
 

@@ -18,6 +18,8 @@ __all__ = ["PARQUET", "Problems", "moment_of", "number_of", "rows"]
 PARQUET = b"PAR1"
 _MOST_JSON_BYTES = 2**29
 """Of one JSON document, which is read whole; lines and CSV may be of any length."""
+_LONGEST_ROW = 2**20
+"""Of rows a line, in characters: a longer line is a document."""
 _MOST_TOLD = 20
 _FIRST_MILLISECONDS = 1e11
 """No moment in seconds is so late, none in milliseconds so early."""
@@ -84,7 +86,7 @@ def _parquet(path: Path) -> Iterator[Row]:
 def _json(path: Path, problems: Problems) -> Iterator[Row]:
     """A document that is a list of rows or a table of columns, or a row a line."""
     with path.open(encoding="utf-8-sig", errors="replace") as file:
-        first = _object(file.readline())
+        first = _object(file.readline(_LONGEST_ROW))
         if isinstance(first, dict) and not any(isinstance(cell, (dict, list)) for cell in first.values()):
             file.seek(0)
             for line, text in enumerate(file, start=1):

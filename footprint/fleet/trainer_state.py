@@ -22,14 +22,14 @@ from footprint.fleet.row_files import number_of
 from footprint.units import S_PER_H
 from footprint.values import MeterUsage, Progress, Range
 
-__all__ = ["EXPECTED", "FILE", "Hours", "read"]
+__all__ = ["EXPECTED", "FILE", "MOST_BYTES", "Hours", "read"]
 
 FILE = "trainer_state.json"
 EXPECTED = "trainer_state.json of Hugging Face's Trainer, or the folder of a run or checkpoint that holds one"
 Hours = Callable[[float, str, int], Range]
 """Wall-clock hours of so much FLOP on so many accelerators of a kind: what a plan of them is estimated to take."""
 
-_MOST_BYTES = 2**29
+MOST_BYTES = 2**29
 _CHECKPOINT = re.compile(r"^checkpoint-(\d{1,12})$")
 _MOST_S = 1e10
 _TOOL = "trainer-state"
@@ -92,7 +92,7 @@ def _file(path: Path) -> Path:
 def _state(file: Path) -> tuple[Mapping[str, Any], float]:
     try:
         stat = file.stat()
-        if stat.st_size > _MOST_BYTES:
+        if stat.st_size > MOST_BYTES:
             raise DataError(file, None, None, f"is too large; expected {EXPECTED}")
         state = json.loads(file.read_text(encoding="utf-8-sig", errors="replace"))
     except OSError as error:

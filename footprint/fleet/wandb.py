@@ -145,7 +145,7 @@ def _of_log(path: Path) -> Record:
         _take(record, at_s, host, items)
     record.status = "interrupted" if exit_code is None else "failed" if exit_code else "finished"
     begun_s = offered[0][0] if offered else 0.0  # each start of a run has a file, and keeps its id
-    record.key = f"{run_id or digest(path.name)}-{int(begun_s)}"
+    record.key = f"{int(begun_s)}-{run_id or digest(path.name)}"
     record.name = record.name or run_id or path.stem
     record.ended_utc_s = last_s
     return record
