@@ -16,7 +16,7 @@ from footprint.measurement.metering import Limits, MeterIntegral
 from footprint.units import J_PER_KWH
 from footprint.values import Gap, Meter, MeterUsage, Range, Sample
 
-__all__ = ["DeviceEnergy", "Walk"]
+__all__ = ["DeviceEnergy", "Walk", "spanned"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,19 +144,9 @@ class Walk:
         """The counter at a moment between two readings."""
         assert before.energy_j is not None
         assert after.energy_j is not None
-        left_s, right_s = at_s - before.at_s, after.at_s - at_s
-        moved_j = after.energy_j - before.energy_j
-        if moved_j < 0:  # a reset, somewhere between: shown as one, it is bridged with power
+        if after.energy_j < before.energy_j:  # a reset, somewhere between: shown as one, it is bridged with power
             return before.energy_j if at_s == self.started_s else 0.0
-        least_j = max(0.0, moved_j - self._most_w() * right_s)
-        most_j = min(moved_j, self._most_w() * left_s)
-        left_w, right_w = before.power_w, after.power_w
-        if left_w is None or right_w is None or left_w * left_s + right_w * right_s <= 0:
-            part_j = moved_j * left_s / (left_s + right_s)
-        else:
-            part_j = moved_j * left_w * left_s / (left_w * left_s + right_w * right_s)
-        part_j = min(max(part_j, least_j), max(most_j, least_j))
-        up_j, down_j = max(most_j - part_j, 0.0), part_j - least_j
+        part_j, down_j, up_j = _parted(before, after, at_s, self._most_w())
         if at_s == self.started_s:
             up_j, down_j = down_j, up_j
         self._edge_high_j += up_j
@@ -248,6 +238,34 @@ class Walk:
         mid = found.mid + mean_w * silent_s
         high = found.high + most_w * silent_s + self._edge_high_j
         return scaled(Range(min(max(low, 0.0), mid), mid, max(high, mid)), part)
+
+
+def _parted(before: Reading, after: Reading, at_s: float, most_w: float) -> tuple[float, float, float]:
+    """What a counter moved from a reading to a moment before the next, and by how much less or more it can be."""
+    left_s, right_s = at_s - before.at_s, after.at_s - at_s
+    moved_j = (after.energy_j or 0.0) - (before.energy_j or 0.0)
+    least_j = max(0.0, moved_j - most_w * right_s)
+    most_j = min(moved_j, most_w * left_s)
+    left_w, right_w = before.power_w, after.power_w
+    if left_w is None or right_w is None or left_w * left_s + right_w * right_s <= 0:
+        part_j = moved_j * left_s / (left_s + right_s)
+    else:
+        part_j = moved_j * left_w * left_s / (left_w * left_s + right_w * right_s)
+    part_j = min(max(part_j, least_j), max(most_j, least_j))
+    return part_j, part_j - least_j, max(most_j - part_j, 0.0)
+
+
+def spanned(
+    edges: tuple[Reading, Reading, Reading, Reading], started_s: float, ended_s: float, most_w: float
+) -> tuple[float, float, float]:
+    """Joules between two moments, and by how much less or more: of a counter that only rose, from the readings
+    before and after both, as `Walk` has them. The moments must lie in two intervals."""
+    found: list[tuple[float, float, float]] = []
+    for before, after, at_s in ((*edges[:2], started_s), (*edges[2:], ended_s)):
+        part = (0.0, 0.0, 0.0) if before.at_s == at_s else _parted(before, after, at_s, most_w)
+        found.append(((before.energy_j or 0.0) + part[0], part[1], part[2]))
+    (first_j, first_down_j, first_up_j), (last_j, last_down_j, last_up_j) = found
+    return last_j - first_j, first_up_j + last_down_j, first_down_j + last_up_j
 
 
 class _Powers:

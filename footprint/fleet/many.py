@@ -15,16 +15,17 @@ from operator import attrgetter
 
 from footprint.catalog import Catalog
 from footprint.fleet.devices import Device, Job
-from footprint.fleet.energy import DeviceEnergy, Walk
+from footprint.fleet.energy import Walk, spanned
 from footprint.fleet.gathering import PAD_S, Interval, batches, energies, open_batch
 from footprint.fleet.many_days import DAY_S, SLOT_S, Gauges, Line, grid_calls, window_calls
 from footprint.fleet.many_held import Held, HeldJob, held_by, table_of
-from footprint.fleet.many_told import JobEnergy, alone, told, unknown
+from footprint.fleet.many_told import Drew, JobEnergy, alone, drew, told, unknown
 from footprint.fleet.meters import meter_of
 from footprint.fleet.prometheus import Prometheus, in_order
 from footprint.fleet.queries import any_of
 from footprint.fleet.readings import Reading, interval_of
 from footprint.measurement.limits import limits
+from footprint.units import J_PER_KWH
 from footprint.values import Meter
 
 __all__ = ["JobEnergy", "many_energies"]
@@ -196,7 +197,7 @@ class _Sweep:
         found = [result for result in results if result is not None]
         return self._energy(one, found, max(_UNSEEN_GAP_S, one.gap_s)) if len(found) == len(results) else None
 
-    def _walked(self, held: Held, one: HeldJob) -> DeviceEnergy | None:
+    def _walked(self, held: Held, one: HeldJob) -> Drew | None:
         start, end, gauges = held.start, held.end, self._gauges[one.family.name]
         assert gauges is not None
         if start.after is None or end.before is None or start.many or end.many:
@@ -211,38 +212,53 @@ class _Sweep:
             for earlier, later in pairwise(sorted(rows, key=attrgetter("at_s")))
         ):
             return None
-        walk = Walk(
-            self._meter(held.device, gauges), one.interval.started_s, one.interval.ended_s, gauges.interval_s,
-            self._limits,
-        )  # fmt: skip
-        walk.take(one for one in (start.before, start.after) if one is not None)
-        walk.take(
-            (one for one in (end.before, end.after) if one is not None), is_jump=end.before.at_s > start.after.at_s
-        )
+        meter = self._meter(held.device, gauges)
         ratio = held.counted_j / held.powered_j if held.powered_j else None
-        return walk.result(held.device.host, ratio)
+        begun_s, ended_s = one.interval.started_s, one.interval.ended_s
+        if (
+            start.before is None
+            or end.after is None
+            or start.after.at_s >= ended_s
+            or start.after.at_s > end.before.at_s
+        ):
+            walk = Walk(meter, begun_s, ended_s, gauges.interval_s, self._limits)
+            walk.take(one for one in (start.before, start.after) if one is not None)
+            is_jump = end.before.at_s > start.after.at_s
+            walk.take((one for one in (end.before, end.after) if one is not None), is_jump=is_jump)
+            return drew(walk.result(held.device.host), ratio)
+        most_w = math.inf if meter.max_w is None else meter.max_w * self._limits.overshoot_ratio
+        edges = (start.before, start.after, end.before, end.after)
+        joules, less_j, more_j = spanned(edges, begun_s, ended_s, most_w)
+        band = meter.true_over_read_ratio
+        return Drew(
+            max(joules - less_j, 0.0) * band.low / J_PER_KWH, joules * band.mid / J_PER_KWH,
+            (joules + more_j) * band.high / J_PER_KWH, meter.name, idle_w=meter.idle_w or 0.0,
+            edge_j=max(less_j, more_j), counter_over_power_ratio=ratio,
+        )  # fmt: skip
 
     def _meter(self, device: Device, gauges: Gauges) -> Meter:
         model = self._model or device.model
         key = (model, gauges.family.name)
         if key not in self._meters:
             self._meters[key] = meter_of(replace(device, model=model), True, gauges.power, self._catalog)
-        return replace(self._meters[key], id=device.uuid)
+        return self._meters[key]
 
     def _read(self, one: HeldJob) -> JobEnergy:
         """A job with trouble, reading by reading."""
         devices = [held.device for held in one.held]
         if self._model:
             devices = [replace(device, model=self._model) for device in devices]
-        results: list[DeviceEnergy] = []
+        results: list[Drew] = []
         for batch in batches(devices, one.job.id):
             opened = open_batch(batch, one.interval, self._server)
-            results += [r for _, r in energies(opened, one.interval, self._server, self._catalog, self._limits)]
+            results += [
+                drew(found) for _, found in energies(opened, one.interval, self._server, self._catalog, self._limits)
+            ]
         if len(results) < len(devices):
             return alone(one.job, self._server, self._catalog, self._model, self._skew_s)
         return self._energy(one, results, 0.0)
 
-    def _energy(self, one: HeldJob, results: Sequence[DeviceEnergy], unseen_s: float) -> JobEnergy:
+    def _energy(self, one: HeldJob, results: Sequence[Drew], unseen_s: float) -> JobEnergy:
         gauges = self._gauges[one.family.name]
         return told(one, results, self._catalog, 0.0 if gauges is None else gauges.interval_s, unseen_s)
 

@@ -11,16 +11,16 @@ import math
 import statistics
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from operator import itemgetter
 from typing import Any
 
 from footprint.fleet.devices import Labels, is_own
 from footprint.fleet.families import TARGET_LABELS, Family
-from footprint.fleet.prometheus import BLANK, Prometheus, Series, milliseconds
+from footprint.fleet.prometheus import BLANK, Prometheus, milliseconds
 from footprint.fleet.queries import any_of, selector
 from footprint.fleet.readings import Reading
 from footprint.units import H_PER_DAY, S_PER_H
@@ -63,18 +63,14 @@ class Line:
     troubled: set[int]  # half hours in which the counter was reset, stood, or was several
     gaps_s: dict[int, float]  # about how long power was not read, where it was for long
     unknown: set[int] = field(default_factory=set)  # half hours at whose ends there is no counter
-    look_s: float = 0.0  # the first moment at which it was looked
-    idle: array[float] = field(default_factory=lambda: array("d"))  # looks so far at which it did next to nothing
-    used: array[float] = field(default_factory=lambda: array("d"))  # sum of utilization over the looks
-    looks: array[float] = field(default_factory=lambda: array("d"))
+    looks: Sequence[float] = ()  # so far
+    idle: Sequence[float] = ()  # of them, at which it did next to nothing
+    used: Sequence[float] = ()  # utilization, summed
 
-    def looked(self, started_s: float, ended_s: float) -> tuple[float, float, float]:
-        """Looks, idle ones, and utilization summed, of a span."""
+    def looked(self, first: int, last: int) -> tuple[float, float, float]:
+        """Looks, idle ones, and utilization summed, between two half hours."""
         if not self.looks:
             return 0.0, 0.0, 0.0
-        first, last = (
-            min(max(math.ceil((at_s - self.look_s) / LOOK_S), 0), len(self.looks) - 1) for at_s in (started_s, ended_s)
-        )
         return (
             self.looks[last] - self.looks[first], self.idle[last] - self.idle[first], self.used[last] - self.used[first]
         )  # fmt: skip
@@ -103,7 +99,6 @@ class Seen:
     idle_count: int = 0
     used: float = 0.0
     idle_w: float = 0.0
-    watts: float = 0.0
 
 
 # sums
@@ -121,34 +116,36 @@ def _lines(gauges: Gauges, uuids: Sequence[str], begun_s: float, server: Prometh
     family, by = gauges.family, gauges.family.uuid
     whose = any_of(by, uuids)
 
-    def slots(promql: str) -> Mapping[str, Sequence[tuple[float, float]]]:
-        return _by_uuid(server.steps(promql, begun_s, begun_s + DAY_S, SLOT_S), by)
+    def slots(promql: str) -> dict[str, Texts]:
+        return _by_uuid(server.rows(promql, begun_s + DAY_S, begun_s, SLOT_S), by)
 
     counters = slots(f"max by({by})({selector(family.counter, whose)})")
     span = milliseconds(SLOT_S)
     powers = slots(f"sum by({by})(sum_over_time({selector(gauges.power, whose)}[{span}]))") if gauges.power else {}
-    lines = {uuid: _line(counters[uuid], powers.get(uuid, ()), begun_s, gauges) for uuid in uuids if counters.get(uuid)}
+    lines = {uuid: _line(counters[uuid], powers.get(uuid, ()), begun_s, gauges) for uuid in uuids if uuid in counters}
     if gauges.utilization:
         look_s = math.ceil(begun_s / LOOK_S) * LOOK_S
         last = milliseconds(_LOOK_RATIO * gauges.interval_s)
         used = f"max by({by})(last_over_time({selector(gauges.utilization, whose)}[{last}]))"
-        looks = _by_uuid(server.steps(used, look_s, begun_s + DAY_S - 1, LOOK_S), by)
+        looks = _by_uuid(server.rows(used, begun_s + DAY_S - 1, look_s, LOOK_S), by)
         for uuid, line in lines.items():
-            _look(line, looks.get(uuid, ()), look_s, begun_s, family.per_share, stalled)
+            _look(line, looks.get(uuid, ()), begun_s, family.per_share, stalled)
     return lines
 
 
-def _by_uuid(found: Iterable[Series], by: str) -> dict[str, Sequence[tuple[float, float]]]:
-    return {one.labels.get(by, ""): one.samples for one in found}
+def _by_uuid(found: Iterable[tuple[dict[str, str], Texts]], by: str) -> dict[str, Texts]:
+    return {labels.get(by, ""): texts for labels, texts in found}
 
 
-def _line(
-    counter: Sequence[tuple[float, float]], power: Sequence[tuple[float, float]], begun_s: float, gauges: Gauges
-) -> Line:
+def _line(counter: Sequence[list[Any]], power: Sequence[list[Any]], begun_s: float, gauges: Gauges) -> Line:
     family, drawn_j = gauges.family, [0.0] * (SLOTS + 1)
-    known = {round((at_s - begun_s) / SLOT_S): value / family.per_j for at_s, value in counter}
-    for at_s, value in power:
-        drawn_j[round((at_s - begun_s) / SLOT_S)] = value / family.per_w * gauges.interval_s
+    known = {
+        round((at_s - begun_s) / SLOT_S): value / family.per_j
+        for at_s, text in counter
+        if (value := _number(text)) is not None
+    }
+    for at_s, text in power:
+        drawn_j[round((at_s - begun_s) / SLOT_S)] = (_number(text) or 0.0) / family.per_w * gauges.interval_s
     moved = [  # between half hours at which the counter is known
         (first, last, known[last] - known[first], sum(drawn_j[first + 1 : last + 1]))
         for first, last in pairwise(sorted(known))
@@ -166,30 +163,20 @@ def _line(
         elif ratios and lacking_j > _MOST_OFF_RATIO * drawn + edge_j:
             line.gaps_s |= dict.fromkeys(slots, min(lacking_j / counted, 1.0) * len(slots) * SLOT_S)
         line.counted_j[last] = max(counted, 0.0)
-    for slot in range(SLOTS):
-        line.counted_j[slot + 1] += line.counted_j[slot]
-        line.powered_j[slot + 1] = line.powered_j[slot] + drawn_j[slot + 1]
+    drawn_j[0] = 0.0
+    line.counted_j, line.powered_j = array("d", accumulate(line.counted_j)), array("d", accumulate(drawn_j))
     return line
 
 
-def _look(
-    line: Line, looks: Sequence[tuple[float, float]], look_s: float, begun_s: float, per_share: float, stalled: float
-) -> None:
-    count = int((begun_s + DAY_S - 1 - look_s) // LOOK_S) + 1
-    shares: list[float | None] = [None] * count
-    for at_s, value in looks:
-        shares[round((at_s - look_s) / LOOK_S)] = value / per_share
-    line.look_s = look_s
-    line.looks, line.idle, line.used = (array("d", [0.0]) for _ in range(3))
-    looked = idle = used = 0.0
-    for share in shares:
-        if share is not None:
-            looked += 1
-            used += share
-            idle += share < stalled
-        line.looks.append(looked)
-        line.idle.append(idle)
-        line.used.append(used)
+def _look(line: Line, looks: Sequence[list[Any]], begun_s: float, per_share: float, stalled: float) -> None:
+    counts, idle, used = ([0.0] * (SLOTS + 1) for _ in range(3))
+    for at_s, text in looks:
+        share = (_number(text) or 0.0) / per_share
+        slot = int((at_s - begun_s) // SLOT_S) + 1
+        counts[slot] += 1
+        used[slot] += share
+        idle[slot] += share < stalled
+    line.looks, line.idle, line.used = (array("d", accumulate(own)) for own in (counts, idle, used))
 
 
 # edges
@@ -243,24 +230,31 @@ def _fill(
     edge: Edge, rows: Sequence[tuple[dict[str, str], Texts]], gauges: Gauges, stalled: float, span: tuple[float, float]
 ) -> None:
     family = gauges.family
-    counters = [(labels, texts) for labels, texts in rows if labels["__name__"] == family.counter]
-    powers = [texts for labels, texts in rows if labels["__name__"] == gauges.power]
-    before = _last([texts for _, texts in counters], edge.at_s)
-    after = _next([texts for _, texts in counters], edge.at_s)
-    edge.before, edge.after = (
-        None if one is None else Reading(one[0], one[1] / family.per_j, _at(powers, one[0], family.per_w))
-        for one in (before, after)
-    )
+    counters: list[tuple[dict[str, str], Texts]] = []
+    powers: list[Texts] = []
+    uses: list[Texts] = []
+    for labels, texts in rows:
+        name = labels["__name__"]
+        if name == family.counter:
+            counters.append((labels, texts))
+        elif name == gauges.power:
+            powers.append(texts)
+        elif not edge.marks or is_own(labels, edge.marks):
+            uses.append(texts)
+    series = [texts for _, texts in counters]
+    before, after = _last(series, edge.at_s), _next(series, edge.at_s)
+    if before is not None:
+        edge.before = Reading(before[0], before[1] / family.per_j, _at(powers, before[0], family.per_w))
+    if after is not None:
+        edge.after = Reading(after[0], after[1] / family.per_j, _at(powers, after[0], family.per_w))
     begun_s, ended_s = edge.within
-    for labels, texts in counters:
-        inside = bisect_right(texts, ended_s, key=_MOMENT) - bisect_left(texts, begun_s, key=_MOMENT)
-        if inside and is_own(labels, edge.marks):
-            edge.is_marked = True
-    edge.many = _overlap([texts for _, texts in counters])
-    uses = [(labels, texts) for labels, texts in rows if labels["__name__"] == gauges.utilization]
-    own = [texts for labels, texts in uses if not edge.marks or is_own(labels, edge.marks)]
-    if own:
-        edge.seen = _seen(own, powers, max(begun_s, span[0]), min(ended_s, span[1]), gauges, stalled)
+    for labels, texts in counters if edge.marks else ():
+        if texts[0][0] <= ended_s and texts[-1][0] >= begun_s and is_own(labels, edge.marks):
+            place = bisect_left(texts, begun_s, key=_MOMENT)
+            edge.is_marked |= place < len(texts) and texts[place][0] <= ended_s
+    edge.many = len(series) > 1 and _overlap(series)
+    if uses:
+        edge.seen = _seen(uses, powers, max(begun_s, span[0]), min(ended_s, span[1]), gauges, stalled)
 
 
 def _overlap(series: Sequence[Texts]) -> bool:
@@ -320,7 +314,6 @@ def _seen(
             share /= gauges.family.per_share
             seen.count += 1
             seen.used += share
-            seen.watts += (power or 0.0) / gauges.family.per_w
             if share < stalled:
                 seen.idle_count += 1
                 seen.idle_w += (power or 0.0) / gauges.family.per_w

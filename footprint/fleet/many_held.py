@@ -81,7 +81,7 @@ class HeldJob:
             if last > first:
                 one.counted_j += line.counted_j[last] - line.counted_j[first]
                 one.powered_j += line.powered_j[last] - line.powered_j[first]
-                looks, idle, used = line.looked(day_s + first * SLOT_S, day_s + last * SLOT_S)
+                looks, idle, used = line.looked(first, last)
                 one.looks += looks
                 one.idle_looks += idle
                 one.used += used

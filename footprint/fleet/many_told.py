@@ -19,7 +19,7 @@ from footprint.fleet.prometheus import Prometheus
 from footprint.units import J_PER_KWH, PERCENT_PER_SHARE, S_PER_H
 from footprint.values import MeterUsage, Range
 
-__all__ = ["JobEnergy", "alone", "told", "unknown"]
+__all__ = ["Drew", "JobEnergy", "alone", "drew", "told", "unknown"]
 
 _MOST_SHORT_SHARE = 0.001
 
@@ -41,6 +41,33 @@ class JobEnergy:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Drew:
+    """What a device drew for a job."""
+
+    low_kwh: float
+    mid_kwh: float
+    high_kwh: float
+    name: str
+    share: float = 1.0
+    idle_w: float = 0.0
+    edge_j: float = 0.0
+    resets_count: int = 0
+    largest_gap_s: float = 0.0
+    counter_over_power_ratio: float | None = None
+    usage: MeterUsage | None = None  # None: a counter that tells of all of the time
+
+
+def drew(found: DeviceEnergy, ratio: float | None = None) -> Drew:
+    """Of a device that was read through."""
+    usage, energy = found.usage, found.usage.it_energy_kwh
+    return Drew(
+        energy.low, energy.mid, energy.high, usage.meter.name, usage.meter.share, usage.meter.idle_w or 0.0,
+        found.edge_j, usage.resets_count, found.largest_gap_s,
+        usage.counter_over_power_ratio if ratio is None else ratio, usage,
+    )  # fmt: skip
+
+
 def unknown(job: Job, why: str) -> JobEnergy:
     """A job of which nothing is known."""
     return JobEnergy(job, "", 0, 0.0, None, None, None, "", 0.0, 0.0, (why,))
@@ -57,7 +84,7 @@ def alone(job: Job, server: Prometheus, catalog: Catalog, model: str | None, ske
         return unknown(job, "; ".join(found.notes))
     return JobEnergy(
         job=job,
-        accelerator=_kind(meters, catalog),
+        accelerator=_kind({one.meter.name for one in meters}, catalog),
         accelerators_count=len(meters),
         accelerators_held=sum(one.meter.share for one in meters),
         it_energy_kwh=_added(one.it_energy_kwh for one in meters),
@@ -70,23 +97,29 @@ def alone(job: Job, server: Prometheus, catalog: Catalog, model: str | None, ske
     )
 
 
-def told(
-    one: HeldJob, results: Sequence[DeviceEnergy], catalog: Catalog, interval_s: float, unseen_s: float
-) -> JobEnergy:
+def told(one: HeldJob, results: Sequence[Drew], catalog: Catalog, interval_s: float, unseen_s: float) -> JobEnergy:
     """The devices' energies as the job's."""
-    usages = [result.usage for result in results]
-    grade = evidence(usages)
+    usages = [result.usage for result in results if result.usage is not None]
+    grade, covered = "A", 1.0
+    if usages:
+        found = evidence(usages)
+        grade = found.grade  # the others' is the best there is
+        covered = (found.coverage_share * len(usages) + len(results) - len(usages)) / len(results)
     stalled, utilization = _use(one, results, interval_s)
     return JobEnergy(
         job=one.job,
-        accelerator=_kind(usages, catalog),
-        accelerators_count=len(usages),
-        accelerators_held=sum(usage.meter.share for usage in usages),
-        it_energy_kwh=_added(usage.it_energy_kwh for usage in usages),
+        accelerator=_kind({result.name for result in results}, catalog),
+        accelerators_count=len(results),
+        accelerators_held=sum(result.share for result in results),
+        it_energy_kwh=Range(
+            sum(result.low_kwh for result in results),
+            sum(result.mid_kwh for result in results),
+            sum(result.high_kwh for result in results),
+        ),
         stalled_it_energy_kwh=stalled,
         utilization=utilization,
-        evidence=grade.grade,
-        coverage=grade.coverage_share,
+        evidence=grade,
+        coverage=covered,
         largest_gap_s=max(unseen_s + interval_s, *(result.largest_gap_s for result in results)),
         notes=tuple(_notes(results)),
     )
@@ -96,8 +129,7 @@ def _largest(meters: Iterable[MeterUsage]) -> float:
     return max((gap.ended_utc_s - gap.started_utc_s for one in meters for gap in one.gaps), default=0.0)
 
 
-def _kind(meters: Iterable[MeterUsage], catalog: Catalog) -> str:
-    names = {one.meter.name for one in meters}
+def _kind(names: Iterable[str], catalog: Catalog) -> str:
     kinds = {"" if (known := accelerator_of(name, catalog)) is None else known.id for name in names}
     return kinds.pop() if len(kinds) == 1 else ""
 
@@ -107,7 +139,7 @@ def _added(parts: Iterable[Range]) -> Range:
     return Range(*(sum(column) for column in zip(*rows, strict=True)))
 
 
-def _use(one: HeldJob, results: Sequence[DeviceEnergy], interval_s: float) -> tuple[Range | None, float | None]:
+def _use(one: HeldJob, results: Sequence[Drew], interval_s: float) -> tuple[Range | None, float | None]:
     """What was drawn with next to no utilization, and the mean of utilization.
 
     The share of time comes from readings about the edges and from looks between them; the watts meanwhile from
@@ -116,54 +148,56 @@ def _use(one: HeldJob, results: Sequence[DeviceEnergy], interval_s: float) -> tu
     seen = [part for held in one.held for part in held.seen]
     idle_count = sum(part.idle_count for part in seen)
     idle_w = sum(part.idle_w for part in seen) / idle_count if idle_count else None
-    parts: list[Range] = []
-    used = looked = 0.0
+    low_kwh = mid_kwh = high_kwh = used = looked = 0.0
     for held, result in zip(one.held, results, strict=True):
-        own = list(held.seen)
-        read_s = sum(part.count for part in own) * interval_s
+        read_s, idle_s, own = 0.0, held.idle_looks * LOOK_S, held.used * LOOK_S
+        for part in held.seen:
+            read_s += part.count * interval_s
+            idle_s += part.idle_count * interval_s
+            own += part.used * interval_s
         looks_s = held.looks * LOOK_S
-        if not read_s + looks_s:
+        all_s = read_s + looks_s
+        if not all_s:
             return None, None
-        idle_s = sum(part.idle_count for part in own) * interval_s + held.idle_looks * LOOK_S
-        used += sum(part.used for part in own) * interval_s + held.used * LOOK_S
-        looked += read_s + looks_s
-        share = min(idle_s / (read_s + looks_s), 1.0)
-        off = 2 * math.sqrt(share * (1 - share) / held.looks) * looks_s / (read_s + looks_s) if held.looks else 0.0
-        parts.append(_stalled(result, share, off, idle_w, one.interval.duration_s))
-    return _added(parts), used / looked
+        used += own
+        looked += all_s
+        share = min(idle_s / all_s, 1.0)
+        off = 2 * math.sqrt(share * (1 - share) / held.looks) * looks_s / all_s if held.looks else 0.0
+        low, mid, high = _stalled(result, share, off, idle_w, one.interval.duration_s)
+        low_kwh, mid_kwh, high_kwh = low_kwh + low, mid_kwh + mid, high_kwh + high
+    return Range(low_kwh, mid_kwh, high_kwh), used / looked
 
 
-def _stalled(result: DeviceEnergy, share: float, off: float, idle_w: float | None, duration_s: float) -> Range:
+def _stalled(
+    result: Drew, share: float, off: float, idle_w: float | None, duration_s: float
+) -> tuple[float, float, float]:
     """Of one device's energy, at most all of it."""
-    energy, meter = result.usage.it_energy_kwh, result.usage.meter
     if share in (0.0, 1.0):
-        return Range(energy.low * share, energy.mid * share, energy.high * share)
-    mean_w = energy.mid * J_PER_KWH / duration_s
-    least_w = min(meter.idle_w or 0.0, mean_w / meter.share) * meter.share
-    own_w = min(idle_w * meter.share if idle_w is not None else (least_w + mean_w) / 2, mean_w / share)
-    low_w = own_w if idle_w is not None else least_w
-    high_w = own_w if idle_w is not None else mean_w
+        return result.low_kwh * share, result.mid_kwh * share, result.high_kwh * share
+    mean_w = result.mid_kwh * J_PER_KWH / duration_s
+    least_w = min(result.idle_w * result.share, mean_w)
+    own_w = min(idle_w * result.share if idle_w is not None else (least_w + mean_w) / 2, mean_w / share)
+    low_w, high_w = (own_w, own_w) if idle_w is not None else (least_w, mean_w)
     hours = duration_s / J_PER_KWH
-    mid = min(share * own_w * hours, energy.mid)
-    return Range(
-        min(max(share - off, 0.0) * low_w * hours, mid), mid, min(max((share + off) * high_w * hours, mid), energy.high)
-    )
+    mid = min(share * own_w * hours, result.mid_kwh)
+    low = min(max(share - off, 0.0) * low_w * hours, mid)
+    return low, mid, max(min((share + off) * high_w * hours, result.high_kwh), mid)
 
 
-def _notes(results: Sequence[DeviceEnergy]) -> Iterator[str]:
-    joules = sum(one.usage.it_energy_kwh.mid for one in results) * J_PER_KWH
+def _notes(results: Sequence[Drew]) -> Iterator[str]:
+    joules = sum(one.mid_kwh for one in results) * J_PER_KWH
     edge_j = sum(one.edge_j for one in results)
     if joules and edge_j / joules > _MOST_SHORT_SHARE:
         share, wh = edge_j / joules * PERCENT_PER_SHARE, edge_j / S_PER_H
         yield f"edges lie between readings: {wh:.3g} Wh, {share:.2g} %, are by power on both sides, not by the counter"
-    if resets := sum(one.usage.resets_count for one in results):
+    if resets := sum(one.resets_count for one in results):
         yield f"{resets} counter resets"
-    parts = sum(one.usage.meter.share < 1 for one in results)
+    parts = sum(one.share < 1 for one in results)
     if parts:
         yield f"{parts} of {len(results)} devices are shared, by slices and evenly among jobs"
     off = sum(
         ratio is not None and abs(ratio - 1) > MOST_OFF_RATIO
-        for ratio in (one.usage.counter_over_power_ratio for one in results)
+        for ratio in (one.counter_over_power_ratio for one in results)
     )
     if off:
         yield f"counter and power differ by more than {MOST_OFF_RATIO:.0%} on {off} of {len(results)} devices"

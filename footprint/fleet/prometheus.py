@@ -90,12 +90,18 @@ class Prometheus:
         """An instant query: one value a series, or, of a range selector, its raw samples."""
         return self._query("query", {"query": promql, "time": f"{at_s:.3f}"})
 
-    def rows(self, promql: str, at_s: float) -> list[tuple[dict[str, str], list[list[Any]]]]:
-        """An instant query's label sets, each with its moments and values, which are left as text.
+    def rows(
+        self, promql: str, at_s: float, since_s: float | None = None, step_s: float = 0.0
+    ) -> list[tuple[dict[str, str], list[list[Any]]]]:
+        """Label sets, each with its moments and values, which are left as text: at a moment, or by steps since another.
 
         For answers of which little is read; what cannot be told apart from a reading has to be looked at there.
         """
-        data = self._ask("query", {"query": promql, "time": f"{at_s:.3f}", **_THANOS})
+        name, asked = "query", {"query": promql, "time": f"{at_s:.3f}"}
+        if since_s is not None:
+            name = "query_range"
+            asked = {"query": promql, "start": f"{since_s:.3f}", "end": f"{at_s:.3f}", "step": f"{step_s:.3f}"}
+        data = self._ask(name, {**asked, **_THANOS})
         try:
             found = [(row["metric"], row["values"] if "values" in row else [row["value"]]) for row in data["result"]]
         except (KeyError, TypeError):
