@@ -265,6 +265,10 @@ def test_a_chart_of_several_runs_is_refused(read: Any) -> None:
         read("wandb", text)
 
 
+def test_an_export_that_was_thinned_out_says_so(read: Any) -> None:
+    assert any("thins exports out to 500 rows" in note for note in read("wandb", history([500] * 500)).runs[0].notes)
+
+
 def test_several_machines_that_write_one_run_are_hosts(read: Any) -> None:
     text = "_timestamp,system.gpu.0.powerWatts/l:n0,system.gpu.0.powerWatts/l:n1\n"
     (run,) = read("wandb", text + "".join(f"{BEGUN + 15 * i},500,300\n" for i in range(5))).runs
@@ -497,6 +501,18 @@ def test_torchtitans_lines_are_read(read: Any) -> None:
     assert run.usage.accelerator_hours.mid == pytest.approx(8 / 6, rel=1e-6)
     assert run.mfu == pytest.approx(0.3943, rel=0.001)
     assert run.progress.tokens == pytest.approx(5000 * 600 * 8)
+
+
+def test_torchtitans_mesh_tells_the_world_and_experts_are_inside_it(read: Any) -> None:
+    mesh = "Building device mesh with parallelism: pp=2, dp_replicate=1, dp_shard=8, cp=1, tp=4, ep=8, etp=1\n"
+    (run,) = read("megatron", mesh + megatron(range(10, 60, 10))).runs
+    assert run.usage.lines[0].accelerator_count == 64
+
+
+def test_starts_on_other_numbers_of_accelerators_are_not_mixed(read: Any) -> None:
+    later = megatron(range(60, 110, 10), begun=datetime(2026, 3, 2))
+    with pytest.raises(InputError, match="is not the same at all starts in file: 16, 32; split the log at its starts"):
+        read("megatron", WORLD + megatron(range(10, 60, 10)) + WORLD.replace("16", "32") + later)
 
 
 def test_very_many_accelerators_are_told_by_host(read: Any) -> None:

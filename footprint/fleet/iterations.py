@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -34,6 +35,9 @@ _WORLD = re.compile(
     r"using world size: (\d{1,7})|\bworld_size \.+ (\d{1,7})\b|\bworld size: (\d{1,7})\b", re.IGNORECASE
 )
 _MESH = re.compile(r"Building \d-D device mesh with .*?\], \[([\d, ]{1,60})\]")
+_PARALLELISM = re.compile(r"Building device mesh with parallelism: ([a-z_=\d, ]{1,200})")
+_DEGREE = re.compile(r"\b(?:pp|dp_replicate|dp_shard|cp|tp)=(\d{1,7})\b")
+"""Of them the world is made; experts are spread over devices that these count already."""
 _SEQUENCE = re.compile(r"\bseq_length \.+ (\d{1,9})\b")
 _LOADED = re.compile(r"loaded checkpoint .{0,1000}? at iteration (\d{1,12})", re.IGNORECASE)
 _BEGUN = re.compile(r"-{5,} arguments -{5,}|using world size: |Starting job: ")
@@ -76,11 +80,8 @@ def facts_of(line: str, facts: Facts) -> None:
     if "world" in line or "World" in line:
         match = _WORLD.search(line)
         facts.world_size = int(next(filter(None, match.groups()))) if match else facts.world_size
-    if "mesh" in line and (match := _MESH.search(line)):
-        size = 1
-        for part in re.findall(r"\d{1,7}", match[1]):
-            size *= int(part)
-        facts.world_size = size or facts.world_size
+    if "mesh" in line:
+        facts.world_size = _mesh_size(line) or facts.world_size
     if "seq_length" in line and (match := _SEQUENCE.search(line)):
         facts.seq_len = int(match[1]) or facts.seq_len
     if "checkpoint" in line and (match := _LOADED.search(line)):
@@ -89,6 +90,14 @@ def facts_of(line: str, facts: Facts) -> None:
         facts.model = match[1]
     if _BEGUN.search(line):
         facts.starts_count += 1
+
+
+def _mesh_size(line: str) -> int | None:
+    """How many devices torchtitan's mesh has."""
+    if match := _PARALLELISM.search(line):
+        return math.prod(int(part) for part in _DEGREE.findall(match[1]))
+    match = _MESH.search(line)
+    return None if match is None else math.prod(int(part) for part in re.findall(r"\d{1,7}", match[1]))
 
 
 def iteration_of(line: str) -> Iteration | None:

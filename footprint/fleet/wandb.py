@@ -34,6 +34,8 @@ _SINCE_START = ("_runtime", "Relative Time (Process)", "Relative Time (Wall)")
 _STATS, _RUN, _EXIT, _HEADER, _ENVIRONMENT = 7, 17, 18, 21, 26
 _EVERY_DEVICE = "W&B records every accelerator of its host, also those that others used: --gpus 0-3 takes some alone"
 _ONE_HOST = "accelerators of hosts on which no W&B process recorded are not in it"
+_THINNED_COUNT = 500
+_THINNED = f"W&B thins exports out to {_THINNED_COUNT} rows: run.history(stream='system', samples=100000) gives all"
 _SEVERAL = "holds several runs of W&B; name one of them: "
 
 
@@ -170,6 +172,7 @@ def _of_rows(path: Path, asked: Asked, problems: Problems) -> Record:
     record.name = path.stem
     begun: tuple[object, ...] = ()
     is_seen = lacks_moment = lacks_zone = False
+    count = 0
     owners: dict[str, None] = {}
     try:
         for row in rows(path, problems):
@@ -186,6 +189,7 @@ def _of_rows(path: Path, asked: Asked, problems: Problems) -> Record:
                 lacks_moment = lacks_moment or any(name in row for name in _SINCE_START)
                 continue
             _take(record, at_s, "", own.items())
+            count += 1
             begun = begun or (at_s, *sorted((key, str(cell)) for key, cell in own.items()))
     except DataError as error:
         raise DataError(path, None, None, f"{_bare(error)}; expected {EXPECTED}") from error
@@ -198,6 +202,8 @@ def _of_rows(path: Path, asked: Asked, problems: Problems) -> Record:
         raise InputError("from", None, bound, "give --from 2026-11-01T08:00, when the run began")
     record.key = digest(*begun)
     record.name = next(iter(owners), record.name)
+    if count == _THINNED_COUNT:
+        record.notes.append(_THINNED)
     if lacks_zone:
         record.notes.append("its times name no zone: they are read as this machine's")
     return record
