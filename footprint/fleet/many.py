@@ -78,10 +78,11 @@ class _Sweep:
         self._gauges: dict[str, Gauges | None] = {}
         self._meters: dict[tuple[str, str], Meter] = {}
         self._holding: dict[str, list[HeldJob]] = {}
+        self._absent: set[str] = set()  # hosts that were looked for and are in no metrics
 
     def alone(self, jobs: Iterable[Job]) -> Iterator[JobEnergy]:
         """Each by itself, all the way."""
-        yield from in_order(partial(alone, job, self._server, self._catalog, self._model, self._skew_s) for job in jobs)
+        yield from in_order(partial(self._by_itself, job) for job in jobs)
 
     def all_of(self, jobs: Sequence[Job]) -> Iterator[JobEnergy]:
         """Day by day."""
@@ -186,8 +187,17 @@ class _Sweep:
                 yield found
             else:
                 calls.append(partial(self._read, one))
-        calls += [partial(alone, job, self._server, self._catalog, self._model, self._skew_s) for job in longer]
+        calls += [partial(self._by_itself, job) for job in longer]
         yield from in_order(calls)
+
+    def _by_itself(self, job: Job) -> JobEnergy:
+        """All the way, unless its hosts are known to have nothing: a month has many jobs without accelerators."""
+        if job.hosts and self._absent.issuperset(job.hosts):
+            return unknown(job, "its hosts are in no metrics then")
+        found = alone(job, self._server, self._catalog, self._model, self._skew_s)
+        if found.it_energy_kwh is None and _is_plain(job):
+            self._absent.update(job.hosts)
+        return found
 
     def _summed(self, one: HeldJob) -> JobEnergy | None:
         """Counters at the edges tell it; None where they do not."""
