@@ -223,9 +223,11 @@ def _measured(one: Held, found: JobEnergy, catalog: Catalog, stalled: float, tol
     kwh, idle = found.it_energy_kwh, found.stalled_it_energy_kwh
     assert kwh is not None
     grades = [(found.evidence or "D", kwh.mid)]
-    counted = replace(one, device=found.accelerator or one.device, count=one.count or found.accelerators_held)
-    missing = counted.count - found.accelerators_held
-    if missing > _MOST_OVER * counted.count:
+    each = one.count / (one.start.accelerators_count or one.count or 1)  # of a device; a part where it is parted
+    missing = one.count - max(found.accelerators_held, found.accelerators_count * each)
+    missing = missing if missing > _MOST_OVER * one.count else 0.0
+    counted = replace(one, device=found.accelerator or one.device, count=found.accelerators_held + missing)
+    if missing:
         rest = modelled(replace(counted, count=missing), catalog, stalled)
         told.note("with fewer devices in the metrics than were allocated, the others by rating", one.start.id)
         if rest is not None:
