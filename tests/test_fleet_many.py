@@ -177,6 +177,27 @@ def test_two_jobs_on_one_device_at_once_without_labels_are_both_told(running: Se
     assert found[-1].it_energy_kwh.mid == pytest.approx(1.8, rel=0.001)
 
 
+def test_a_clock_that_is_ahead_shows_in_the_labels_of_most_jobs() -> None:
+    made = Cluster()
+    begun_s, ended_s = START, START + 3 * S_PER_H
+    for i in range(21):
+        made.device(
+            f"GPU-{i}", f"n{i:02d}", busy_from(begun_s, ended_s), begun_s - 1800, ended_s + 1800, phase_s=i,
+            clock_s=90.0,
+            labels=lambda at_s, i=i: ({"hpc_job": str(1000 + i)} if begun_s <= at_s <= ended_s else {},),  # type: ignore[misc]
+        )  # fmt: skip
+    with serving(made) as server:
+        found = hours(server, *(of(i, started_utc_s=begun_s, ended_utc_s=ended_s) for i in range(21)))
+        told = list(
+            many_energies([one.job for one in found], Prometheus(Access(server.url)), open_catalog(), clock_skew_s=90.0)
+        )
+    for one in found:
+        assert one.it_energy_kwh is not None
+        assert one.it_energy_kwh.mid == pytest.approx(1.8, rel=0.001)
+        assert one.notes[0].endswith("s ahead of the jobs'")
+    assert all(one.it_energy_kwh is not None and one.it_energy_kwh.mid == pytest.approx(1.8, rel=1e-5) for one in told)
+
+
 def test_a_server_that_is_away_is_an_error_with_its_address() -> None:
     from footprint.errors import QueryError
 

@@ -7,6 +7,7 @@ hour, readings about the edges in each half hour. A job with trouble is read by 
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -14,9 +15,9 @@ from itertools import pairwise
 from operator import attrgetter
 
 from footprint.catalog import Catalog
-from footprint.fleet.devices import Device, Job
+from footprint.fleet.devices import Device, Job, devices_of
 from footprint.fleet.energy import Walk, spanned
-from footprint.fleet.gathering import PAD_S, Interval, batches, energies, open_batch
+from footprint.fleet.gathering import PAD_S, WHOLE_S, Interval, batches, energies, open_batch, skew
 from footprint.fleet.many_days import DAY_S, SLOT_S, Gauges, Line, grid_calls, window_calls
 from footprint.fleet.many_held import Held, HeldJob, held_by, table_of
 from footprint.fleet.many_told import Drew, JobEnergy, alone, drew, told, unknown
@@ -34,6 +35,7 @@ Shown = Callable[[Sequence[Job]], Iterable[Job]]
 _FEW = 20
 """Jobs that are asked for one by one: a day of a site costs more."""
 
+_SKEW_JOBS, _SKEW_DEVICES = 8, 8
 _UNSEEN_GAP_S = SLOT_S / 10
 """What may lack of a half hour before sums show it."""
 
@@ -44,7 +46,7 @@ def many_energies(
     catalog: Catalog,
     *,
     model: str | None = None,
-    clock_skew_s: float = 0.0,
+    clock_skew_s: float | None = None,
     shown: Shown = tuple,
 ) -> Iterator[JobEnergy]:
     """The energy of each job, one after another and in any order; a job that cannot be told has none, and why.
@@ -55,7 +57,7 @@ def many_energies(
     server : where its devices' metrics are
     catalog : tables
     model : the accelerators' name, where the metrics do not tell it or there are none
-    clock_skew_s : by which the server's clock is ahead of the scheduler's
+    clock_skew_s : by which the server's clock is ahead of the scheduler's; found from labels where it is None
     shown : is given the jobs and hands on as many, for a progress bar
 
     Raises
@@ -63,16 +65,44 @@ def many_energies(
     QueryError
         When the server does not answer.
     """
-    sweep = _Sweep(server, catalog, model, clock_skew_s)
-    found = sweep.alone(jobs) if len(jobs) <= _FEW else sweep.all_of(jobs)
+    is_few = len(jobs) <= _FEW
+    ahead_s = _skew(jobs, server) if clock_skew_s is None and not is_few else clock_skew_s
+    sweep = _Sweep(server, catalog, model, ahead_s)
+    found = sweep.alone(jobs) if is_few else sweep.all_of(jobs)
+    told_s = (
+        f"the metrics' clock is {abs(ahead_s):.3g} s {'ahead of' if ahead_s > 0 else 'behind'} the jobs'"
+        if ahead_s
+        else ""
+    )
     for _, one in zip(shown(jobs), found, strict=True):
-        yield one
+        yield replace(one, notes=(told_s, *one.notes)) if told_s else one
+
+
+def _skew(jobs: Sequence[Job], server: Prometheus) -> float:
+    """Seconds by which the readings' clock is ahead, as some jobs' labels tell; 0 where most of them fit."""
+    long = [job for job in jobs if job.id and _is_plain(job) and _interval(job).duration_s > WHOLE_S]
+    some = long[:: max(len(long) // _SKEW_JOBS, 1)][:_SKEW_JOBS]
+    found = [ahead_s for ahead_s in in_order(partial(_skew_of, job, server) for job in some) if ahead_s is not None]
+    shifts = [ahead_s for ahead_s in found if ahead_s]
+    return statistics.median(shifts) if 2 * len(shifts) > len(found) else 0.0
+
+
+def _skew_of(job: Job, server: Prometheus) -> float | None:
+    interval = _interval(job)
+    devices, _ = devices_of(job, server, interval.started_s - PAD_S, interval.ended_s + PAD_S)
+    marked = [device for device in devices if device.marks][:_SKEW_DEVICES]
+    opened = [open_batch(batch, interval, server) for batch in batches(marked, job.id)]
+    return skew(opened, interval) if opened else None
+
+
+def _interval(job: Job) -> Interval:
+    return Interval(job.started_utc_s or 0.0, job.ended_utc_s or 0.0)
 
 
 class _Sweep:
     """Goes through a site's days."""
 
-    def __init__(self, server: Prometheus, catalog: Catalog, model: str | None, skew_s: float) -> None:
+    def __init__(self, server: Prometheus, catalog: Catalog, model: str | None, skew_s: float | None) -> None:
         self._server, self._catalog, self._model, self._skew_s = server, catalog, model, skew_s
         self._limits = limits(catalog)
         self._gauges: dict[str, Gauges | None] = {}
@@ -110,7 +140,7 @@ class _Sweep:
             yield from self._told(ended, longer)
 
     def _interval(self, job: Job) -> Interval:
-        return Interval(job.started_utc_s or 0.0, job.ended_utc_s or 0.0).moved(self._skew_s)
+        return _interval(job).moved(self._skew_s or 0.0)
 
     def _begun(self, starting: Sequence[Job], day_s: float, longer: list[Job]) -> Iterator[HeldJob | JobEnergy]:
         if not starting:

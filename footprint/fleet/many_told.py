@@ -73,7 +73,7 @@ def unknown(job: Job, why: str) -> JobEnergy:
     return JobEnergy(job, "", 0, 0.0, None, None, None, "", 0.0, 0.0, (why,))
 
 
-def alone(job: Job, server: Prometheus, catalog: Catalog, model: str | None, skew_s: float) -> JobEnergy:
+def alone(job: Job, server: Prometheus, catalog: Catalog, model: str | None, skew_s: float | None) -> JobEnergy:
     """A job by itself, as `footprint job` finds it."""
     try:
         found = measured_job(job, server, catalog, words={}, model=model, clock_skew_s=skew_s)
