@@ -429,10 +429,6 @@ class Sample:
     stale_s: float | None = None  # None: not known, at most the meter's period
 
 
-Count = tuple[str, float, float]
-"""What a counter showed, and nothing else: meter, moment and joules of a sample. As plain as it is read each second."""
-
-
 @dataclass(frozen=True, slots=True)
 class Gap:
     """An interval in which a meter was not measured."""

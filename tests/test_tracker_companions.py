@@ -143,7 +143,7 @@ def test_all_ranks_stop_at_the_step_that_the_first_one_names(tmp_path: Path) -> 
     first.budget_reached = True
     first.agree_to_stop(within_s=12.0)
     assert not first.should_stop  # not before the others can have heard of it
-    own = written(tmp_path, header(0, pid=55), [Tick(110.0, progress=first.taken(110.0)[1])])
+    own = written(tmp_path, header(0, pid=55), [Tick(110.0, progress=first.taken_words()[0])])
     second.companions = Companions(tmp_path / "second.jsonl", 1000.0, LIMITS, frozenset((0,)))
     second.companions.refresh()
     second.hear_of_stop()

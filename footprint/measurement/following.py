@@ -22,6 +22,9 @@ KEPT = 240
 _TAIL_BYTES = 262_144
 """A journal that is opened in mid-run is read from so far before its end."""
 
+_UPDATES = 25
+"""Of a counter: power is told over so many, since one more or less may lie in between."""
+
 _LATE_RATIO = 3.5
 """A meter without a reading for so many intervals is lost."""
 
@@ -87,6 +90,7 @@ class Shown:
     utilization: float | None = None
     trace_w: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT))
     last: Sample | None = None
+    counted: deque[Sample] = field(default_factory=lambda: deque(maxlen=KEPT))
 
 
 @dataclass(slots=True)
@@ -148,8 +152,10 @@ class Follower:
                     self._show(file, sample)
         for key in _keys(file):
             shown = self._shown.get(key)
-            late_s = _LATE_RATIO * file.journal.header.interval_s
-            if shown is not None and shown.last is not None and file.at_s - shown.last.at_s > late_s:
+            if shown is None or shown.last is None:
+                continue
+            late_s = _LATE_RATIO * max(file.journal.header.interval_s, shown.meter.period_s or 0.0)
+            if file.at_s - shown.last.at_s > late_s:
                 shown.power_w = shown.utilization = None
 
     def _show(self, file: _File, sample: Sample) -> None:
@@ -158,8 +164,15 @@ class Follower:
         if meter is None or meter.counted_in:
             return
         shown = self._shown.setdefault((header.host, meter.id), Shown(header.host, meter))
-        watts = _watts(shown.last, sample)
-        shown.meter, shown.last, shown.utilization = meter, sample, sample.utilization
+        counted, enough_s = shown.counted, _UPDATES * (meter.period_s or 0.0)
+        while len(counted) > 1 and sample.at_s - counted[1].at_s >= enough_s:
+            counted.popleft()
+        watts = _watts(counted[0] if counted else None, sample)
+        if sample.energy_j is not None:
+            counted.append(sample)
+        shown.meter, shown.last = meter, sample
+        if sample.power_w is not None or sample.utilization is not None or not meter.has_counter:
+            shown.utilization = sample.utilization  # counters alone tell nothing of it
         if watts is not None:
             shown.power_w = watts * meter.share
             shown.trace_w.append(shown.power_w)

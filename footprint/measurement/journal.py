@@ -23,19 +23,13 @@ from typing import Any
 
 from footprint import records
 from footprint.errors import JournalError
+from footprint.units import MICROJOULES_PER_J, MICROSECONDS_PER_S
 from footprint.values import Meter, Sample
 
 __all__ = [
-    "Header",
-    "Journal",
-    "JournalWriter",
-    "Tick",
-    "files_of",
-    "home",
-    "read",
-    "run_folders",
+    "Header", "Journal", "JournalWriter", "Tick", "counts_as_samples", "files_of", "home", "read", "run_folders",
     "runs_folder",
-]
+]  # fmt: skip
 
 FORMAT = 1
 """Raised when a key changes its meaning; not when one is added."""
@@ -135,8 +129,11 @@ class JournalWriter:
         self._places = {meter.id: i for i, meter in enumerate(header.meters)}
         self._synced_s, self._failed_s = header.started_s, -math.inf
         self._left: Tick | None = None
+        self._counting: tuple[str, ...] = ()
+        self._counts_line = b""
         self._is_torn = False
         self._handle: int | None = None
+        self._own: os.stat_result | None = None  # the file that is open, asked once
         first = {"journal": FORMAT, **records.to_plain(header), "words": dict(header.words), "planned": header.planned}
         self._head = (json.dumps(first, ensure_ascii=True) + "\n").encode()
         self._first_line = b""
@@ -179,7 +176,7 @@ class JournalWriter:
         if self.problem and tick.at_s - self._failed_s < RETRY_S and not tick.end:
             self._left = _without_samples(tick)
             return
-        is_sync_due = bool(tick.end) or tick.at_s - self._synced_s >= SYNC_S
+        is_sync_due = bool(tick.end) or self._is_sync_due(tick.at_s)
         try:
             if is_sync_due and self._has_vanished():
                 self.close()
@@ -194,16 +191,36 @@ class JournalWriter:
             with suppress(OSError):
                 os.fsync(self._handle)
 
+    def write_counts(self, at_s: float, meters: tuple[str, ...], counted: Sequence[int], beside: Tick | None) -> None:
+        """Append a reading of counters alone, in microjoules, and what there is to tell beside it: the short way."""
+        if meters != self._counting:
+            self._counting, are_mine = meters, self._places.keys() >= set(meters)
+            rows = ",".join(f"[{self._places.get(one)},0,%de-6]" for one in meters)
+            self._counts_line = f'{{"t":%de-6,"s":[{rows}]'.encode() if are_mine else b""
+        is_barred = self._left is not None or self._is_torn or self._is_sync_due(at_s) or not self._counts_line
+        if self._handle is None or is_barred:
+            self.write(replace(beside or Tick(at_s), samples=counts_as_samples(at_s, meters, counted)))
+            return
+        line = self._counts_line % (int(at_s * MICROSECONDS_PER_S), *counted)
+        try:
+            _write_all(self._handle, line + (b"}\n" if beside is None else f"{_beside(beside)}}}\n".encode()))
+        except OSError as error:
+            self._left = beside
+            self._fail(error, at_s)
+
+    def _is_sync_due(self, at_s: float) -> bool:
+        """Half an interval early rather than half a one late: readings are not on the dot."""
+        return at_s - self._synced_s >= SYNC_S - min(self.header.interval_s, SYNC_S) / 2
+
     def _has_vanished(self) -> bool:
         """Whether what is written goes to no file that could be read: deleted, or on a mount that is gone."""
         if self._handle is None:
             return False
-        own = os.fstat(self._handle)
+        self._own = self._own or os.fstat(self._handle)
         try:
-            there = os.stat(self.path)
+            return not os.path.samestat(os.stat(self.path), self._own)
         except OSError:
             return True
-        return (there.st_dev, there.st_ino) != (own.st_dev, own.st_ino)
 
     def _append(self, tick: Tick) -> None:
         if self._handle is None:
@@ -225,7 +242,7 @@ class JournalWriter:
         if self._handle is not None:
             with suppress(OSError):
                 os.close(self._handle)
-            self._handle = None
+            self._handle = self._own = None
 
     def _line(self, tick: Tick) -> bytes:
         at_s, places = tick.at_s, self._places
@@ -233,12 +250,21 @@ class JournalWriter:
         if tick.samples:
             rows = [_packed(places[one.meter], one, at_s) for one in tick.samples if one.meter in places]
             text += f',"s":{_numbers(rows)}'
-        windows = {name: [count, round(seconds, 6)] for name, (count, seconds) in tick.windows.items()}
-        rest: dict[str, Any] = {"edge": int(tick.is_edge), "w": windows, "p": dict(tick.progress)}
-        rest |= {"n": tick.notes, "end": tick.end, "error": tick.error, "from": tick.begun_s}
-        if told := {key: value for key, value in rest.items() if value}:
-            text += "," + json.dumps(told, separators=(",", ":"))[1:-1]
-        return (text + "}\n").encode()
+        return (text + _beside(tick) + "}\n").encode()
+
+
+def _beside(tick: Tick) -> str:
+    """What a line holds beside samples."""
+    windows = {name: [count, round(seconds, 6)] for name, (count, seconds) in tick.windows.items()}
+    rest: dict[str, Any] = {"edge": int(tick.is_edge), "w": windows, "p": dict(tick.progress)}
+    rest |= {"n": tick.notes, "end": tick.end, "error": tick.error, "from": tick.begun_s}
+    told = {key: value for key, value in rest.items() if value}
+    return "," + json.dumps(told, separators=(",", ":"))[1:-1] if told else ""
+
+
+def counts_as_samples(at_s: float, meters: Sequence[str], counted_uj: Sequence[int]) -> tuple[Sample, ...]:
+    """Counters that were read alone."""
+    return tuple([Sample(m, at_s, uj / MICROJOULES_PER_J) for m, uj in zip(meters, counted_uj, strict=True)])
 
 
 def _packed(place: int, sample: Sample, at_s: float) -> list[float | None]:

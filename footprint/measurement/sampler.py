@@ -12,9 +12,11 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from operator import gt
 from typing import Protocol
 
 from footprint.errors import SensorError
+from footprint.units import MICROJOULES_PER_J as UJ_PER_J
 from footprint.values import Sample
 
 __all__ = ["Pace", "Readable", "Sampler"]
@@ -22,13 +24,26 @@ __all__ = ["Pace", "Readable", "Sampler"]
 Take = Callable[[float, Sequence[Sample], bool], None]
 """(moment, samples, whether counters alone were read to find an edge)."""
 
+TakeCounts = Callable[[float, tuple[str, ...], Sequence[int]], None]
+"""(moment, meters, microjoules of each): a reading in between."""
+
+MOMENT_S = 0.02
+"""Counters that take no longer to read are read at one moment."""
+
+FULL_S, FULL_INTERVALS = 5.0, 5
+"""Between two readings in full where energy is counted: in between a counter tells all that must not be lost."""
+
 
 _TO_KNOW_THE_PERIOD = 2
 """Moves of a counter: the time between them."""
 
 
 class Readable(Protocol):
-    """What the sampler needs of a sensor that is open."""
+    """What the sampler needs of a sensor that is open.
+
+    One that has `count()` too (see `sensors.base`) need not be read in full at each interval; nor need one that
+    `is_model` beside it.
+    """
 
     name: str
     period_s: float | None
@@ -101,6 +116,7 @@ class Sampler:
     take : called on the thread with each reading
     finish : called on the thread after the last reading, before the sensors are closed
     pace : how time passes
+    take_counts : called on the thread with a reading of counters alone; None where each is to be in full
     """
 
     def __init__(
@@ -109,14 +125,20 @@ class Sampler:
         take: Take,
         finish: Callable[[], None],
         pace: Pace,
+        take_counts: TakeCounts | None = None,
     ) -> None:
         self._open_sensors, self._take, self._finish, self.pace = open_sensors, take, finish, pace
+        self._take_counts = take_counts
+        self._counters: Sequence[Callable[[], Sequence[int]]] = ()
+        self._counted: tuple[str, ...] = ()
+        self._counted_uj: Sequence[int] = ()
         self._ready, self._done = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
         self._pid = os.getpid()
         self.problems: dict[str, str] = {}
         self.failure = ""
-        self._latest: dict[str, Sample] = {}  # of counters
+        self._last: Sequence[Sample] = ()
+        self._latest: dict[str, Sample] = {}  # of counters, while they are read fast
 
     def start(self, patience_s: float) -> bool:
         """Start reading; False when the first reading has not come within `patience_s` (it may yet)."""
@@ -173,36 +195,70 @@ class Sampler:
     def _loop(self, sensors: Sequence[Readable]) -> None:
         """Readings at a steady pace; sensors with a period of their own in between."""
         quick = [s for s in sensors if s.period_s is not None and s.period_s < self.pace.interval_s]
-        beat_s = min([self.pace.interval_s, *(s.period_s for s in quick if s.period_s)])
+        interval_s = self.pace.interval_s
+        beat_s = min([interval_s, *(s.period_s for s in quick if s.period_s)])
+        full_s = max(interval_s, min(FULL_S, FULL_INTERVALS * interval_s))
         clock = self.pace.clock
-        due_s = all_due_s = clock()
-        all_due_s += self.pace.interval_s
+        due_s = clock()
+        all_due_s = full_due_s = due_s + interval_s  # the first one in full: a short run is known too
+        self._counters = _counters_of(sensors) if self._take_counts is not None and not quick else ()
         while True:
             due_s = max(due_s + beat_s, clock())  # late once is late once, not a burst of readings
             if self.pace.wait(due_s - clock()):
                 return
-            if clock() > due_s + beat_s:
-                due_s = clock()
-            if clock() + beat_s / 2 >= all_due_s:
-                all_due_s = max(all_due_s + self.pace.interval_s, clock())
-                self._read(sensors)
-            else:
+            now_s = clock()
+            if now_s > due_s + beat_s:
+                due_s = now_s
+            soon_s = now_s + beat_s / 2
+            if soon_s < all_due_s:
                 self._read(quick)
+                continue
+            all_due_s = max(all_due_s + interval_s, now_s)
+            if soon_s >= full_due_s or not self._count():
+                full_due_s = now_s + full_s
+                self._read(sensors)
+
+    def _count(self) -> bool:
+        """Read counters alone; False where that will not do: one has not risen, is gone or slow, or there is none."""
+        if not self._counted_uj or self._take_counts is None:
+            return False
+        clock = self.pace.clock
+        begun_s = clock()
+        counted_uj: list[int] = []
+        try:
+            for count in self._counters:
+                counted_uj += count()
+            at_s = clock()
+            if len(counted_uj) != len(self._counted_uj) or not all(map(gt, counted_uj, self._counted_uj)):
+                return False
+            if at_s - begun_s > MOMENT_S:
+                return False
+            self._counted_uj = counted_uj
+            self._take_counts(at_s, self._counted, counted_uj)
+        except Exception:  # noqa: BLE001 - told by the reading in full that comes instead
+            return False
+        return True
 
     def _read(self, sensors: Sequence[Readable]) -> None:
         samples: list[Sample] = []
+        measured: list[Sample] = []
         for sensor in sensors:
             try:
-                samples += sensor.read()
+                own = sensor.read()
+                samples += own
+                if not _is_model(sensor):
+                    measured += own
             except SensorError as error:
                 self.problems[sensor.name] = error.told
             except Exception as error:  # noqa: BLE001 - a sensor's fault is a note, never the training's end
                 self.problems[sensor.name] = f"{type(error).__name__}: {error}"
             for meter, reason in sensor.lost():
                 self.problems[meter] = reason
-        for one in samples:
-            if one.energy_j is not None:
-                self._latest[one.meter] = one
+        self._last = samples
+        self._counted = tuple([one.meter for one in measured])
+        self._counted_uj = [round(one.energy_j * UJ_PER_J) for one in measured if one.energy_j is not None]
+        if len(self._counted_uj) < len(measured):
+            self._counted_uj = ()  # power must be read each time
         self._hand_on(samples, False)
 
     def _hand_on(self, samples: Sequence[Sample], is_edge: bool) -> None:
@@ -216,6 +272,7 @@ class Sampler:
 
         At the end, a counter that has not moved is handed on too: it tells how old the last reading can be.
         """
+        self._latest = {one.meter: one for one in self._last if one.energy_j is not None}
         counted = dict.fromkeys(self._latest, 0)
         started_s = self.pace.clock()
         while counted and self.pace.clock() - started_s < most_s:
@@ -251,3 +308,13 @@ class Sampler:
                     moved.append(replace(sample, stale_s=sample.at_s - before.at_s))
                 self._latest[sample.meter] = sample
         return moved
+
+
+def _is_model(sensor: Readable) -> bool:
+    return bool(getattr(sensor, "is_model", False))
+
+
+def _counters_of(sensors: Sequence[Readable]) -> Sequence[Callable[[], Sequence[int]]]:
+    """How energy alone is read of all that measure; nothing where one of them cannot."""
+    found = [getattr(sensor, "count", None) for sensor in sensors if not _is_model(sensor)]
+    return () if None in found else [count for count in found if count is not None]

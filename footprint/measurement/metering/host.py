@@ -45,11 +45,25 @@ class HostIntegral:
             return 0.0
         joules = 0.0
         for sample in samples:
-            joules += self.by_meter[sample.meter].push(sample)
+            one = self.by_meter[sample.meter]
+            since_s = one.last.at_s if one.last is not None else math.inf
+            added_j = one.push(sample)
+            joules += added_j
+            if self.keeps_curve and len(self.curve) > 1 and since_s < self.curve[-2][0]:
+                self._spread(added_j, since_s, sample.at_s)
         self._total_j += joules
         if self.keeps_curve and samples:
             self.curve.append((at_s, self._total_j))
         return joules
+
+    def _spread(self, joules: float, since_s: float, until_s: float) -> None:
+        """A meter that is read more rarely than others: its straight line lies under the points in between, too."""
+        per_s = joules / (until_s - since_s) if until_s > since_s else 0.0
+        for place in range(len(self.curve) - 1, -1, -1):
+            at_s, total_j = self.curve[place]
+            if at_s <= since_s:
+                return
+            self.curve[place] = (at_s, total_j + per_s * (at_s - since_s))
 
     def live_j(self) -> float:
         """Joules so far, edges left as they are."""

@@ -11,8 +11,9 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from footprint.measurement.metering.parts import Audit, Parts
 from footprint.measurement.metering.soundness import sound
-from footprint.units import J_PER_KWH, S_PER_H
+from footprint.units import J_PER_KWH
 from footprint.values import Gap, Meter, MeterUsage, Range, Sample
 
 __all__ = ["Limits", "MeterIntegral"]
@@ -62,15 +63,12 @@ class MeterIntegral:
         self.first: Sample | None = None
         self.last: Sample | None = None
         self.gaps: list[Gap] = []
-        self.hourly_j: dict[int, float] = {}
         self.resets_count = 0
         self.peak_w: float | None = None
         self._sum = _Bounds()
         self._count = 0
         self._unmeasured_s = self._observed_s = self._span_s = self._read_j = 0.0
-        self._stalled_j: float | None = None
-        self._attributed_j: float | None = None
-        self._audited_j = self._power_j = 0.0
+        self._audit, self._parts = Audit(), Parts(meter, limits.stalled_utilization, utc_offset_s)
         self._is_stuck = False
         self._bridged_until_s = -math.inf
         self._owed_since_s: float | None = None  # a counter stands still, but is not taken for stuck yet
@@ -91,6 +89,7 @@ class MeterIntegral:
             return 0.0
         if self.last is None:
             self.first = self.last = sample
+            self._audit.begin(sample)
             return 0.0
         elapsed_s = sample.at_s - self.last.at_s
         if elapsed_s <= 0:
@@ -98,7 +97,7 @@ class MeterIntegral:
         self._count += 1
         joules = (self._counted if self.meter.has_counter else self._powered)(self.last, sample, elapsed_s)
         self._span_s += elapsed_s
-        self._sort(joules, self.last, sample)
+        self._parts.add(joules, self.last, sample)
         self._end_edges.clear()
         near_w = joules / elapsed_s if self.meter.has_counter else sample.power_w or 0.0
         self._edge_w = (near_w if self._count == 1 else self._edge_w[0], near_w)
@@ -123,23 +122,23 @@ class MeterIntegral:
         most_j = self._most_w() * self.limits.overshoot_ratio * (elapsed_s + self._longest_period_s())
         if moved_j < 0 and math.isfinite(wraps_at_j) and moved_j + wraps_at_j <= most_j:
             moved_j += wraps_at_j
-        power_j = self._trapezoid_j(last, sample, elapsed_s)
-        drawn_j = self._mean_w() * elapsed_s if power_j is None else power_j
+        power_w = sample.power_w
+        if power_w is not None and last.power_w is not None:
+            power_w = (last.power_w + power_w) / 2
+        drawn_j = (self._mean_w() if power_w is None else power_w) * elapsed_s
         if not 0 <= moved_j <= most_j:
             self.resets_count += 1
             since_j = sample.energy_j if moved_j < 0 and sample.energy_j <= most_j else 0.0
-            return self._bridge(last.at_s, sample.at_s, since_j, drawn_j, "the counter was reset")
+            return self._bridge(last.at_s, sample, since_j, drawn_j, "the counter was reset")
         if moved_j + wraps_at_j <= most_j < math.inf:
-            return self._bridge(last.at_s, sample.at_s, moved_j, drawn_j, "the counter may have wrapped more than once")
-        is_still = not moved_j and power_j != 0.0  # nothing that is on draws nothing
+            return self._bridge(last.at_s, sample, moved_j, drawn_j, "the counter may have wrapped more than once")
+        is_still = not moved_j and power_w != 0.0  # nothing that is on draws nothing
         if is_still or self._is_stuck or self._owed_since_s is not None:
             since_s, untold_j = self._untold(is_still, last.at_s, sample.at_s, drawn_j)
             if since_s is not None:
-                return self._bridge(since_s, sample.at_s, 0.0, untold_j, "the counter stood still")
+                return self._bridge(since_s, sample, 0.0, untold_j, "the counter stood still")
         self._sum.add(moved_j, moved_j, moved_j)
-        if power_j is not None:
-            self._audited_j += moved_j
-            self._power_j += power_j
+        self._audit.add(moved_j, sample)
         return moved_j
 
     def _untold(self, is_still: bool, started_s: float, ended_s: float, drawn_j: float) -> tuple[float | None, float]:
@@ -156,8 +155,9 @@ class MeterIntegral:
         self._owed_since_s, self._owed_j = (started_s, drawn_j) if is_owed else (None, 0.0)
         return (started_s if was_stuck or self._is_stuck else None), drawn_j
 
-    def _bridge(self, started_s: float, ended_s: float, least_j: float, drawn_j: float, reason: str) -> float:
+    def _bridge(self, started_s: float, sample: Sample, least_j: float, drawn_j: float, reason: str) -> float:
         """An interval that the counter does not tell: integrated power, at least what it counted since it restarted."""
+        ended_s = sample.at_s
         elapsed_s = ended_s - started_s
         is_first = self._bridged_until_s != started_s  # then a counter behind by a period may have to make it up
         most_j = max(self._most_w() * (elapsed_s + (self._longest_period_s() if is_first else 0.0)), least_j)
@@ -166,6 +166,7 @@ class MeterIntegral:
         self._sum.add(least_j, middle_j, most_j)
         self._unmeasured_s += elapsed_s
         self._bridged_until_s = ended_s
+        self._audit.begin(sample)
         self._tell_gap(started_s, ended_s, reason)
         return middle_j
 
@@ -177,6 +178,8 @@ class MeterIntegral:
         if window_s is None:  # a mean since the reading before
             joules = sample.power_w * elapsed_s
             self._sum.add(joules, joules, joules)
+            self._read_j += joules
+            self._observed_s += elapsed_s
             return joules
         # from the middle of the last window to that of this one, as far as they lie inside the run
         reach_s = min(max(sample.at_s - self.first.at_s - window_s / 2, 0.0), elapsed_s)
@@ -193,24 +196,6 @@ class MeterIntegral:
             self._observed_s += min(window_s, elapsed_s)
         return joules
 
-    def _trapezoid_j(self, last: Sample, sample: Sample, elapsed_s: float) -> float | None:
-        if last.power_w is None or sample.power_w is None:
-            return None
-        return (last.power_w + sample.power_w) / 2 * elapsed_s
-
-    def _sort(self, joules: float, last: Sample, sample: Sample) -> None:
-        """Stalled, attributed and hourly parts."""
-        if sample.utilization is not None and self.meter.component == "accelerator":
-            is_stalled = sample.utilization < self.limits.stalled_utilization
-            self._stalled_j = (self._stalled_j or 0.0) + (joules if is_stalled else 0.0)
-        if sample.attributed_share is not None and 0 <= sample.attributed_share <= 1:
-            self._attributed_j = (self._attributed_j or 0.0) + joules * sample.attributed_share
-        joules *= self.meter.share
-        started_s, ended_s = last.at_s + self.utc_offset_s, sample.at_s + self.utc_offset_s
-        within_s = ended_s // S_PER_H * S_PER_H
-        for hour, share in ((int(within_s), 1.0),) if within_s <= started_s else _hours(started_s, ended_s):
-            self.hourly_j[hour] = self.hourly_j.get(hour, 0.0) + joules * share
-
     def _tell_gap(self, started_s: float, ended_s: float, reason: str) -> None:
         started, ended = started_s + self.utc_offset_s, ended_s + self.utc_offset_s
         before = self.gaps[-1] if self.gaps else None
@@ -220,6 +205,11 @@ class MeterIntegral:
             self.gaps.append(Gap(started, ended, reason))
 
     # what is known
+
+    @property
+    def hourly_j(self) -> dict[int, float]:
+        """Joules by the hour of UTC in which they were drawn, my share of the device."""
+        return self._parts.hourly_j
 
     def _period_s(self) -> float:
         """Between two updates: as seen at the start, else as the sensor is known to have it."""
@@ -246,10 +236,11 @@ class MeterIntegral:
         return self.meter.max_w if self.meter.max_w is not None else math.inf
 
     def power_w(self) -> float | None:
-        """The last reading of power, my share of the device; what the counter says where there is none."""
-        if self.last is not None and self.last.power_w is not None:
-            return self.last.power_w * self.meter.share
-        return self._mean_w() * self.meter.share if self._span_s else None
+        """The last reading of power, else what the counter says since then; my share of the device."""
+        if self.last is None or (self.last.power_w is None and not self._span_s):
+            return None
+        power_w = self.last.power_w if self.last.power_w is not None else self._audit.since_w(self.last)
+        return (self._mean_w() if power_w is None else power_w) * self.meter.share
 
     def edge_w(self) -> tuple[float, float]:
         """Power right after the first sample and right before the last one, the whole device's."""
@@ -271,8 +262,8 @@ class MeterIntegral:
         if self.meter.has_counter:
             before, after = self._before_start(), self._after_end()
             total.add(after.low - before.high, after.mid - before.mid, after.high - before.low)
-        elif self.meter.window_s is not None and self._count:
-            self._add_power_edges(total, self.meter.window_s, ended_s)
+        elif self._count:
+            self._add_power_edges(total, self.meter.window_s or 0.0, ended_s)
         ratio = self.meter.true_over_read_ratio
         low, mid, high = max(total.low, 0.0), max(total.mid, 0.0), max(total.high, 0.0)
         low, high = min(low, mid), max(mid, high)
@@ -346,9 +337,9 @@ class MeterIntegral:
         silent_s = self._silence(started_s, ended_s)
         measured_s = max(duration_s - silent_s - self._unmeasured_s, 0.0)
         correction = energy.mid / self._sum.mid if self._sum.mid else 1.0
-        attributed = None
-        if self._attributed_j is not None and energy.mid:
-            part = min(self._attributed_j * correction / energy.mid, 1.0)
+        stalled_j, attributed_j, attributed = self._parts.stalled_j, self._parts.attributed_j, None
+        if attributed_j is not None and energy.mid:
+            part = min(attributed_j * correction / energy.mid, 1.0)
             attributed = _kwh(energy, share * part)
         return MeterUsage(
             host=host,
@@ -358,9 +349,9 @@ class MeterIntegral:
             coverage_share=min(measured_s / duration_s, 1.0) if duration_s else 0.0,
             mean_w=energy.mid * share / duration_s if duration_s else None,
             peak_w=None if self.peak_w is None else self.peak_w * share,
-            stalled_it_energy_kwh=None if self._stalled_j is None else self._stalled_j * correction * share / J_PER_KWH,
+            stalled_it_energy_kwh=None if stalled_j is None else stalled_j * correction * share / J_PER_KWH,
             attributed_it_energy_kwh=attributed,
-            counter_over_power_ratio=self._audited_j / self._power_j if self._power_j else None,
+            counter_over_power_ratio=self._audit.ratio,
             resets_count=self.resets_count,
             gaps=tuple(self._all_gaps(started_s, ended_s)),
         )
@@ -383,17 +374,6 @@ class MeterIntegral:
         yield from self.gaps
         for start, end, reason in self._silences(started_s, ended_s):
             yield Gap(start + self.utc_offset_s, end + self.utc_offset_s, reason)
-
-
-def _hours(started_s: float, ended_s: float) -> Iterator[tuple[int, float]]:
-    """The UTC hours that an interval touches, each with its part of it."""
-    hour, last = int(started_s // S_PER_H), int(ended_s // S_PER_H)
-    length_s = ended_s - started_s
-    while hour <= last:
-        inside_s = min(ended_s, (hour + 1) * S_PER_H) - max(started_s, hour * S_PER_H)
-        if inside_s > 0 and length_s > 0:
-            yield int(hour * S_PER_H), inside_s / length_s
-        hour += 1
 
 
 def _kwh(joules: Range, share: float) -> Range:

@@ -275,7 +275,7 @@ class AmdSensor:
         count, step_uj = about.get("energy_accumulator", about.get("power")), about.get("counter_resolution")
         if not isinstance(count, (int, float)) or not isinstance(step_uj, (int, float)) or count <= 0:
             return None
-        return count * step_uj / MICROJOULES_PER_J
+        return round(count * step_uj) / MICROJOULES_PER_J
 
     def read(self) -> Sequence[Sample]:
         """Energy, power and utilization of each device that answers.
@@ -296,6 +296,10 @@ class AmdSensor:
             When the sensor is closed.
         """
         return self._read(counters_alone=True)
+
+    def count(self) -> Sequence[int]:
+        """Microjoules of each meter that answers."""
+        return [round(one.energy_j * MICROJOULES_PER_J) for one in self.read_counters() if one.energy_j is not None]
 
     def _read(self, counters_alone: bool) -> list[Sample]:
         self._check()

@@ -7,10 +7,13 @@ from typing import Protocol
 
 from footprint.values import Finding, Meter, Sample
 
-__all__ = ["Clock", "Pids", "Sensor"]
+__all__ = ["MODEL_PERIOD_S", "Clock", "Pids", "Sensor"]
 
 Clock = Callable[[], float]
 """Seconds of the host's monotonic clock: `time.monotonic`, or a test's own."""
+
+MODEL_PERIOD_S = 5.0
+"""What is modelled, not measured, is read at least so often beside sensors that are read more often."""
 
 Pids = Callable[[], Iterable[int]]
 """The processes that are mine at this moment; their children count with them."""
@@ -22,7 +25,12 @@ class Sensor(Protocol):
     name: str
     """As in `Meter.sensor`: "nvml", "rapl", "cpu-load", "ram-size", "amdsmi"."""
     period_s: float | None
-    """`read` is due at least so often; None where any interval will do. Known after `open`."""
+    """`read` is due at least so often; None where any interval will do. Known after `open`.
+
+    Two more are told where they hold, and asked for by name: `is_model`, where readings are modelled and their joules
+    add up however rare they are; `count() -> Sequence[int]`, the quickest way to energy alone: microjoules of each
+    meter in the order of `read`, nothing or fewer where one does not answer.
+    """
 
     def available(self) -> Finding:
         """What can be read here, or the line that would let it be read. Cheap; never raises.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from footprint.errors import SensorLost, SensorUnavailable
 from footprint.formulas import node
 from footprint.measurement.sensors import cgroups, host
-from footprint.measurement.sensors.base import Clock
+from footprint.measurement.sensors.base import MODEL_PERIOD_S, Clock
 from footprint.measurement.sensors.ratings import Rating, rating
 from footprint.values import Finding, Meter, Range, Sample
 
@@ -89,6 +89,7 @@ class CpuLoadSensor:
 
     name = "cpu-load"
     period_s: float | None = None
+    is_model = True
 
     def __init__(
         self,
@@ -167,6 +168,7 @@ class CpuLoadSensor:
                 sensor=self.name,
                 scope="package",
                 origin="modelled",
+                period_s=MODEL_PERIOD_S,
                 source=mine.rating.source,
                 idle_w=node.cpu_power_w(mine.tdp_w, 0.0, idle, full, exponent),
                 max_w=node.cpu_power_w(mine.tdp_w, 1.0, idle, full, exponent),

@@ -19,6 +19,7 @@ from typing import Any
 from footprint.errors import SensorLost, SensorUnavailable
 from footprint.measurement.sensors.base import Clock, Pids
 from footprint.measurement.sensors.devices import Chosen, Selection, mine
+from footprint.measurement.sensors.nvml_counts import Counts
 from footprint.measurement.sensors.nvml_driver import FATAL, NAME, NOT_SUPPORTED, UNINITIALIZED, Driver, number, told
 from footprint.measurement.sensors.nvml_meters import Reading, meter_of, period_of, probe
 from footprint.measurement.sensors.nvml_processes import ProcessShares
@@ -92,6 +93,7 @@ class NvmlSensor:
         self._devices: tuple[_Device, ...] = ()
         self._meters: tuple[Meter, ...] = ()
         self._silent: dict[str, str] = {}
+        self._counts: Counts | None = None
 
     # opening and closing
 
@@ -164,7 +166,7 @@ class NvmlSensor:
         if not devices:
             why = "; ".join(sorted(set(self._silent.values())))
             raise SensorUnavailable(self.name, why, "a virtual GPU shows its power to the host alone: measure there")
-        self._devices = tuple(devices)
+        self._devices, self._counts = tuple(devices), None
         self._meters = tuple(meters[one.id] for one in self._selection.chosen if one.id in meters)
         self.period_s = period_of(self._meters)
 
@@ -212,7 +214,6 @@ class NvmlSensor:
         """
         self._check()
         samples: list[Sample] = []
-        clock, call = self._clock, self._driver.fields
         with self._lock:
             for device in self._devices:
                 if not device.has_counter or device.retry_s is not None:
@@ -221,15 +222,30 @@ class NvmlSensor:
                     energy, code = self._energy_by_call(device)
                 else:
                     fields = device.fields
-                    code = call(device.handle, 1, fields.address)
+                    code = self._driver.fields(device.handle, 1, fields.address)
                     _, kind, own, bits, *_ = fields.unpack(fields.buffer)
                     code, energy = code or own, bits if kind != _UNSIGNED else bits & _LOW_HALF
-                at_s = clock()
+                at_s = self._clock()
                 if code or energy is None:
                     continue  # the next full reading tells it
                 for meter in device.ids:
                     samples.append(Sample(meter, at_s, energy / MILLIJOULES_PER_J))
         return samples
+
+    def count(self) -> Sequence[int]:
+        """Microjoules of each meter as `read` orders them; nothing where a device does not answer.
+
+        Raises
+        ------
+        SensorLost
+            When the sensor is closed.
+        """
+        self._check()
+        with self._lock:
+            counts = self._counts
+            if counts is None:
+                counts = self._counts = Counts(self._driver, self._devices)
+            return counts.read()
 
     def lost(self) -> tuple[tuple[str, str], ...]:
         """Devices that do not answer, or never did, with the reason."""
@@ -321,6 +337,7 @@ class NvmlSensor:
         self._must_restart = False
         for device in self._devices:
             device.handle = self._driver.handle(device.uuid)
+        self._counts = None
 
 
 def _moment(stamp_us: int, offset_s: float, now_s: float, device: _Device) -> float:

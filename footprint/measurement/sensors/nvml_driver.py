@@ -107,13 +107,22 @@ class Fields:
     _ONE = struct.Struct("=IIqqIIQ")  # field, scope, time, latency, type, code, value
 
     def __init__(self, *asked: tuple[int, int]) -> None:
-        self.count = len(asked)
+        self.asked, self.count = asked, len(asked)
         self.buffer = ctypes.create_string_buffer(self._ONE.size * self.count)
         for i, (field, scope) in enumerate(asked):
             self._ONE.pack_into(self.buffer, i * self._ONE.size, field, scope, 0, 0, 0, NOT_SUPPORTED, 0)
         self.address = ctypes.addressof(self.buffer)
         self.unpack = struct.Struct("=" + "8xq8xIIQ" * self.count).unpack_from
         """Of the buffer: time, type, code and bits of each field."""
+
+    def address_of(self, place: int) -> int:
+        """Of one field in the buffer."""
+        return self.address + place * self._ONE.size
+
+    def for_a_call(self, place: int) -> int:
+        """Where a function may write the number alone, in the stead of a field that would answer."""
+        self._ONE.pack_into(self.buffer, place * self._ONE.size, 0, 0, 0, 0, _UNSIGNED_LONG_LONG, 0, 0)
+        return self.address_of(place) + self._ONE.size - ctypes.sizeof(ctypes.c_ulonglong)
 
     def all(self) -> tuple[Field, ...]:
         """Each answer in full."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from footprint.errors import SensorLost, SensorUnavailable
 from footprint.formulas import node
 from footprint.measurement.sensors import cgroups, host
-from footprint.measurement.sensors.base import Clock
+from footprint.measurement.sensors.base import MODEL_PERIOD_S, Clock
 from footprint.values import Finding, Meter, Range, Sample
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class RamSensor:
 
     name = "ram-size"
     period_s: float | None = None
+    is_model = True
 
     def __init__(
         self,
@@ -88,6 +89,7 @@ class RamSensor:
                 sensor=self.name,
                 scope="dram",
                 origin="modelled",
+                period_s=MODEL_PERIOD_S,
                 source=f"constants.csv, {' and '.join(_CONSTANTS)}",
                 idle_w=watts.low,
                 max_w=watts.high,

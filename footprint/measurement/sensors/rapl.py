@@ -16,7 +16,7 @@ from footprint.errors import SensorLost, SensorUnavailable
 from footprint.measurement.sensors import cgroups, host, powercap
 from footprint.measurement.sensors.base import Clock
 from footprint.measurement.sensors.powercap import MOST_W, POWERCAP_VARIABLE, Opener, Zone
-from footprint.units import J_PER_UJ
+from footprint.units import MICROJOULES_PER_J
 from footprint.values import Finding, Meter, Range, Sample
 
 if TYPE_CHECKING:
@@ -225,8 +225,18 @@ class RaplSensor:
         """The same: there is nothing but counters."""
         return self.read()
 
+    def count(self) -> Sequence[int]:
+        """Microjoules of each counter; nothing where one does not answer."""
+        try:
+            return [self._energy_uj(zone) for zone in self._zones]
+        except (OSError, ValueError):
+            return ()
+
     def _energy_j(self, zone: Zone) -> float:
-        return int(os.pread(self._files[zone.meter], powercap.NUMBER_BYTES, 0)) * J_PER_UJ
+        return self._energy_uj(zone) / MICROJOULES_PER_J
+
+    def _energy_uj(self, zone: Zone) -> int:
+        return int(os.pread(self._files[zone.meter], powercap.NUMBER_BYTES, 0))
 
     def _reopen(self, zone: Zone) -> bool:
         try:

@@ -65,6 +65,7 @@ class ActiveRun:
         self.started_s = clock()
         self.ended_s: float | None = None
         self.host: HostIntegral | None = None
+        self.settle: Callable[[], None] = lambda: None  # adds up what was read but not added up yet
         self._begun_share = 0.0  # done before this start
         self.budget_reached = False
         self._factors: tuple[float, float, float | None] | None = None
@@ -197,20 +198,23 @@ class ActiveRun:
 
     # what the tracker takes
 
-    def taken(self, now_s: float) -> tuple[dict[str, tuple[int, float]], dict[str, float], tuple[str, ...]]:
-        """Windows, progress and notes since the last call."""
-        windows = self._windows.take(now_s)
+    def taken_windows(self, now_s: float) -> dict[str, tuple[int, float]]:
+        """Windows since the last call: closed ones, and seconds inside."""
+        return self._windows.take(now_s)
+
+    def taken_words(self) -> tuple[dict[str, float], tuple[str, ...]]:
+        """Progress and notes since the last call."""
         if not (self._has_progressed or self._new_notes):
-            return windows, {}, ()
+            return {}, ()
         with self._lock:
             progress = dict(self._progress) if self._has_progressed else {}
             self._has_progressed = False
             notes, self._new_notes = tuple(self._new_notes), []
-        return windows, progress, notes
+        return progress, notes
 
     def mark(self, now_s: float) -> None:
         """Remember how far it is, for the forecast; fewer marks the longer it runs."""
-        share = self.done_share()
+        share = self.done_share() if self._progress or self.companions else None
         if share is None or self.host is None:
             return
         if self._marks and now_s - self._marks[-1][0] < (now_s - self.started_s) / MOST_MARKS:
@@ -249,6 +253,7 @@ class ActiveRun:
 
     def meters(self) -> list[MeterIntegral]:
         """What this process counts and, in the run's first one, what the others do."""
+        self.settle()
         own = list(self.host.by_meter.values()) if self.host else []
         return own + (self.companions.meters() if self.companions and self.rank == 0 else [])
 

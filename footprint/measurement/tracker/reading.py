@@ -277,8 +277,10 @@ def _edge_bound(segment: SegmentSum, count: int) -> float:
     A rising curve whose slope is at most P leaves the chord of an interval of d seconds by at most P d / 4; errors of
     many windows add like a random walk.
     """
-    most_w = sum(m.meter.max_w or m.peak_w or 0.0 for m in segment.meters)
-    return 2 * most_w * segment.interval_s / 4 * math.sqrt(count)
+    most_j = sum(
+        (m.meter.max_w or m.peak_w or 0.0) * max(segment.interval_s, m.meter.period_s or 0.0) for m in segment.meters
+    )
+    return 2 * most_j / 4 * math.sqrt(count)
 
 
 def duration_of(segments: Sequence[SegmentSum]) -> float:

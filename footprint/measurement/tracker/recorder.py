@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import platform
 import signal
 import sys
 import threading
@@ -16,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
-from footprint import records
 from footprint.catalog import open_catalog
 from footprint.errors import SensorUnavailable
 from footprint.measurement.claims import Claims, claims_folder
@@ -27,13 +25,13 @@ from footprint.measurement.metering import HostIntegral
 from footprint.measurement.sampler import Pace, Readable, Sampler
 from footprint.measurement.sensors import detect, preload
 from footprint.measurement.tracker.active import ActiveRun
-from footprint.measurement.tracker.boot import boot_id
 from footprint.measurement.tracker.budget import look_at_budget
 from footprint.measurement.tracker.companions import Companions
+from footprint.measurement.tracker.headers import header_of
 from footprint.measurement.tracker.places import follows_another, move_journal, run_id_of, safe, writable_folder
+from footprint.measurement.tracker.tally import Tally
 from footprint.measurement.tracker.words import TrackWords
 from footprint.values import Meter, Run, Sample
-from footprint.version import __version__
 
 if TYPE_CHECKING:
     from footprint.report.run_result import RunResult
@@ -83,14 +81,13 @@ class Recorder:
         self.words, self.options = words, options
         self._launch = launch_of(options.environment)
         self.run_id = run_id_of(words.name, options.run_id, self._launch)
-        self._pid = os.getpid()
+        self._pid, self._looked_s = os.getpid(), 0.0
         self._end_lock, self._disk_lock = threading.RLock(), threading.Lock()
         self._is_over = self._is_abandoned = self._is_written = False
         self._earlier_failure = id(getattr(sys, "last_value", None))
         self._status, self._error = "finished", ""
-        self._begun_s: float | None = None
-        self._looked_s = self._taken_s = 0.0
-        self._windows: dict[str, tuple[int, float, float]] = {}
+        self._begun_s: float | None = None  # told by the next reading in full
+        self._tally: Tally | None = None
         self._told: set[str] = set()
         self._mine: frozenset[str] = frozenset()
         self._writer: JournalWriter | None = None
@@ -102,7 +99,7 @@ class Recorder:
             self.run.note(line)
         self._claims = Claims(claims_folder(options.environment), self.run_id)
         pace = Pace(words.interval_s, EDGE_GAP_S, START_EDGE_S, END_EDGE_S, options.clock)
-        self._sampler = Sampler(self._open, self._take, self._finish, pace)
+        self._sampler = Sampler(self._open, self._take, self._finish, pace, self._take_counts)
 
     @property
     def is_active(self) -> bool:
@@ -231,17 +228,13 @@ class Recorder:
     def _begin_once(self, meters: tuple[Meter, ...]) -> None:
         now_s = self.options.clock()
         self._mine = frozenset(m.id for m in meters)
-        self.run.started_s = self._taken_s = now_s
-        self._header = Header(
-            run=self.run_id, name=self.words.name, host=platform.node(), boot=boot_id(), pid=self._pid,
-            restart_count=self._launch.restart_count, rank=self._launch.rank, started_utc_s=time.time(),
-            started_s=now_s, interval_s=self.words.interval_s, meters=meters, project=self.words.project,
-            tags=self.words.tags, words=self.words.plain(),
-            planned=None if self.words.planned is None else records.to_plain(self.words.planned), version=__version__,
-        )  # fmt: skip
+        self.run.started_s = now_s
+        self._header = header_of(self.run_id, self.words, self._launch, meters, now_s)
         constants = limits(open_catalog(self.words.data))
         offset_s = self._header.started_utc_s - now_s
         self.run.host = HostIntegral(meters, self.words.interval_s, constants, offset_s)
+        self._tally = Tally(self.run.host, now_s)
+        self.run.settle = self._tally.settle
         self.run.rank, self.run.world_count = self._launch.rank, self._launch.world_count
         if self._folder is not None:
             self._writer = JournalWriter(self._folder / self.run_id, self._header)
@@ -253,16 +246,17 @@ class Recorder:
             self.run.companions = Companions(self._writer.path, self._header.started_utc_s, constants, only)
 
     def _take(self, at_s: float, samples: Sequence[Sample], is_edge: bool) -> None:
-        if self._is_abandoned:
+        if self._is_abandoned or self._tally is None:
             return
         own = tuple([sample for sample in samples if sample.meter in self._mine])
-        host = self.run.host
-        joules = host.push(at_s, own, is_edge) if host is not None else 0.0
         if is_edge:
+            self._tally.take_edge(at_s, own)
             self._write(Tick(at_s, own, is_edge=True))
             return
+        windows = self.run.taken_windows(at_s)
+        self._tally.take(at_s, own, windows)
         is_signal_due = False
-        if at_s >= self._looked_s + COMPANIONS_S:
+        if at_s >= self._looked_s + COMPANIONS_S - self.words.interval_s / 2:
             self._looked_s = at_s
             try:
                 is_signal_due = self._look_around()
@@ -271,14 +265,26 @@ class Recorder:
         self.run.mark(at_s)
         for name, problem in list(self._sampler.problems.items()):
             self._tell(f"{name}: {problem}")
-        windows, progress, notes = self.run.taken(at_s)
-        self._add_windows(windows, at_s, joules)
+        progress, notes = self.run.taken_words()
         begun_s, self._begun_s = self._begun_s, None
-        if host is not None and begun_s is not None:
-            host.bound(self._mine, begun_s)
+        self._tally.host.bound(self._mine, begun_s)
         self._write(Tick(at_s, own, windows=windows, progress=progress, notes=notes, begun_s=begun_s))
         if is_signal_due:
             os.kill(os.getpid(), signal.SIGTERM)
+
+    def _take_counts(self, at_s: float, meters: tuple[str, ...], counted_uj: Sequence[int]) -> None:
+        if self._is_abandoned or self._tally is None:
+            return
+        windows = self.run.taken_windows(at_s)
+        progress, notes = self.run.taken_words()
+        self._tally.take_counts(at_s, meters, counted_uj, windows)
+        beside = None
+        if windows or progress or notes:
+            beside = Tick(at_s, windows=windows, progress=progress, notes=notes)
+        with self._disk_lock:
+            if self._writer is not None and not self._is_written:
+                self._writer.write_counts(at_s, meters, counted_uj, beside)
+                self._tell_of_disk()
 
     def _look_around(self) -> bool:
         """What other processes say, and whether the budget holds; whether to send a signal because it does not."""
@@ -287,13 +293,6 @@ class Recorder:
             run.companions.refresh()
             run.hear_of_stop()
         return run.rank == 0 and look_at_budget(run, 2 * COMPANIONS_S + 2 * self.words.interval_s)
-
-    def _add_windows(self, windows: Mapping[str, tuple[int, float]], at_s: float, joules: float) -> None:
-        elapsed_s, self._taken_s = at_s - self._taken_s, at_s
-        for name, (count, seconds) in windows.items():
-            had = self._windows.get(name, (0, 0.0, 0.0))
-            part = min(seconds / elapsed_s, 1.0) if elapsed_s > 0 else 0.0
-            self._windows[name] = (had[0] + count, had[1] + seconds, had[2] + joules * part)
 
     def _write(self, tick: Tick) -> None:
         with self._disk_lock:
@@ -325,12 +324,12 @@ class Recorder:
             now_s = self.options.clock() if self.run.ended_s is None else self.run.ended_s
             if self._sampler.failure:
                 self.run.note(f"measuring ended early: {self._sampler.failure}")
-            windows, progress, notes = self.run.taken(now_s)
-            if self.run.host is not None:
-                self.run.host.bound(self._mine, ended_s=now_s)
+            windows = self.run.taken_windows(now_s)
+            progress, notes = self.run.taken_words()
+            if self._tally is not None:
+                self._tally.host.bound(self._mine, ended_s=now_s)
             if self._writer is not None:
-                end = Tick(now_s, (), False, windows, progress, notes, self._status, self._error)
-                self._writer.write(end)
+                self._writer.write(Tick(now_s, (), False, windows, progress, notes, self._status, self._error))
                 self._writer.close()
             self._claims.release()
 
@@ -371,13 +370,14 @@ class Recorder:
         from footprint.measurement.tracker.reading import run_of
         from footprint.measurement.tracker.segments import from_memory
 
-        header, host = self._header, self.run.host
-        if header is None or host is None:
+        header, tally = self._header, self._tally
+        if header is None or tally is None:
             raise SensorUnavailable("track", "the sensors have not answered yet", "ask again later")
+        tally.settle(DISK_PATIENCE_S)
         ended_s = self.run.ended_s if self.run.ended_s is not None else self.options.clock()
         status = self._status if self._is_over else "running"
         told = self.run.state_dict()["progress"]
-        segment = from_memory(header, host, ended_s, status, self._windows, told)
+        segment = from_memory(header, tally.host, ended_s, status, tally.windows, told)
         return run_of([segment], header.words, open_catalog(self.words.data))
 
 

@@ -126,6 +126,8 @@ class _Reader:
             watts = packed[3] if len(packed) > 3 else None
             if watts is not None:
                 pieces[packed[0]].buffer.append(watts)
+                if packed[2] is not None:
+                    pieces[packed[0]].last = (at_s + packed[1], packed[2])
             elif len(packed) > 2 and packed[2] is not None:
                 pieces[packed[0]].counted(at_s + packed[1], packed[2])
 
