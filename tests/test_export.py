@@ -284,6 +284,7 @@ def test_a_scrape_among_hundreds_of_finished_runs_is_as_quick_as_without_them(ro
         Process(many, f"old-{number}", pid=gone_pid).go_on(3).end()
         aged(many / f"old-{number}", 4000.0)
     took: dict[Path, float] = {}
+    written_s = 1.0
     for folder in (few, many):
         live = [Process(folder, f"live-{n}", meters=[gpu(i) for i in range(8)]).go_on(100) for n in range(3)]
         runs = looked(folder)
@@ -292,11 +293,15 @@ def test_a_scrape_among_hundreds_of_finished_runs_is_as_quick_as_without_them(ro
             for one in live:
                 one.go_on(15)  # between two scrapes
             begun_s = time.perf_counter()
-            exposition(runs.now())
-            took[folder] = min(took.get(folder, 1.0), time.perf_counter() - begun_s)
-        assert len(runs.now().runs) == 3
+            shown = runs.now()
+            read_s = time.perf_counter()
+            exposition(shown)
+            ended_s = time.perf_counter()
+            took[folder] = min(took.get(folder, 10.0), ended_s - begun_s)
+            written_s = min(written_s, ended_s - read_s)
+        assert len(shown.runs) == 3
     assert took[many] < 2 * took[few]
-    assert took[many] < 4 * 0.05  # 50 ms on a machine four times as fast as one that may be met
+    assert took[many] < 12 * written_s  # the client library's share, a yardstick: 5 ms where a scrape takes 12
 
 
 # the page
@@ -572,6 +577,28 @@ def test_the_command_serves_until_it_is_told_to_end(root: Path) -> None:
             assert process.wait(timeout=PATIENCE_S) == 0
             assert process.stderr is not None
             assert process.stderr.read() == ""
+
+
+def test_a_command_that_is_tracked_can_serve_its_own_metrics_meanwhile(root: Path) -> None:
+    command = [sys.executable, "-m", "footprint", "track", "--name", "sft", "--export", ":0", "--folder", str(root)]
+    wait = "import sys; sys.stdin.read(); sys.exit(7)"
+    process = subprocess.Popen(
+        [*command, "--", sys.executable, "-c", wait], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stderr is not None
+        told = process.stderr.readline()
+        assert told.startswith("footprint: metrics are at http://127.0.0.1:"), told
+        link = told.split()[-1]
+        wait_for(lambda: Page(fetched(link)).values("footprint_run_active", run="sft") == [1.0])
+        assert Page(fetched(link)).value("footprint_exporter_runs") == 1.0
+        process.communicate("", timeout=PATIENCE_S)
+        assert process.returncode == 7
+    finally:
+        process.kill()
+        process.wait()
+    taken = ["track", "--pid", "1", "--export", ":0"]
+    assert "run footprint export" in CliRunner().invoke(app, taken).output
 
 
 def invoked(*arguments: str | Path) -> tuple[int, str, BaseException | None]:

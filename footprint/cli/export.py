@@ -14,12 +14,14 @@ import typer
 
 from footprint.cli import output
 from footprint.cli.ledger import Folder
+from footprint.cli.tracked import say
 from footprint.cli.words import Data
 from footprint.units import S_PER_MINUTE
 
 if TYPE_CHECKING:
     from footprint.export.exporter import Exporter
     from footprint.export.outputs import Output
+    from footprint.measurement.tracker.active import ActiveRun
 
 _LEAST_INTERVAL_S = 1.0
 _ENDING = {signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}
@@ -91,6 +93,41 @@ def export(
         for_whom = "whoever reaches this machine" if served.is_open else "this machine"
         _tell(f"metrics are at {served.link}, for {for_whom}; Ctrl-C ends it")
     _run(exporter)
+
+
+class TrackedPage:
+    """The page of a run, served by the command that tracks it, as long as that lasts.
+
+    Parameters
+    ----------
+    address : as for `footprint export --prometheus`
+    quiet : do not say where it is
+    """
+
+    def __init__(self, address: str, quiet: bool) -> None:
+        from footprint.export.runs import OneRun
+        from footprint.export.serving import Served, address_of
+
+        self._run: ActiveRun | None = None
+        self._served = Served(address_of(address), OneRun(self._folder).now)
+        self._quiet = quiet
+
+    def __enter__(self) -> TrackedPage:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._served.stop()
+
+    def start(self, run: ActiveRun) -> None:
+        """From now on it is this run's."""
+        self._run = run
+        self._served.start()
+        if not self._quiet:
+            say(f"metrics are at {self._served.link}")
+
+    def _folder(self) -> Path | None:
+        place = self._run.journal if self._run is not None else None
+        return None if place is None else place.parent
 
 
 def _run(exporter: Exporter) -> None:

@@ -7,13 +7,14 @@ import re
 import shlex
 import signal
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from footprint.cli import output
+from footprint.cli.export import TrackedPage
 from footprint.cli.shield import Shield
 from footprint.cli.tracked import Budget, Noted, OnBudget, Summary, not_measured, signal_name
 from footprint.cli.words import RUN_WORDS, SITE_WORDS, Data, Out, OutFormat, takes_words
@@ -63,6 +64,9 @@ def track(
     folder: Annotated[Path | None, typer.Option(metavar="DIR", help="Where runs are kept.")] = None,
     run_id: Annotated[str | None, typer.Option(metavar="ID", help="Go on with this run.")] = None,
     keep_command: Annotated[bool, typer.Option("--keep-command", help="Keep the whole command line.")] = False,
+    export: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Serve metrics for Prometheus meanwhile, such as :9400.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No summary at the end.")] = False,
     data: Data = None,
     format: OutFormat = None,
@@ -85,6 +89,8 @@ def track(
     if bool(command) == bool(pid):
         both = "give a command or --pid, not both" if pid else "name what to run: footprint track -- COMMAND"
         raise typer.BadParameter(both, param_hint="COMMAND")
+    if pid and export is not None:
+        raise typer.BadParameter("with --pid, run footprint export --prometheus beside it", param_hint="--export")
     if pid and on_budget is not OnBudget.warn:
         raise typer.BadParameter("a process that is not ours is never signalled: warn", param_hint="--on-budget")
     over = Budget(on_budget, _signal_number(budget_signal), kill_after, quiet)
@@ -99,10 +105,14 @@ def track(
 
         attach(pid, words, summary)
     else:
-        _launch(command, words, over, summary, shlex.join(command) if keep_command else "")
+        with ExitStack() as stack:
+            page = None if export is None else stack.enter_context(TrackedPage(export, quiet))
+            _launch(command, words, over, summary, shlex.join(command) if keep_command else "", page)
 
 
-def _launch(command: list[str], words: dict[str, Any], over: Budget, summary: Summary, kept: str) -> None:
+def _launch(
+    command: list[str], words: dict[str, Any], over: Budget, summary: Summary, kept: str, page: TrackedPage | None
+) -> None:
     """Run a command under a tracker, and leave with its exit code."""
     from footprint.measurement import command as commands
 
@@ -121,6 +131,8 @@ def _launch(command: list[str], words: dict[str, Any], over: Budget, summary: Su
         with shield:
             if run is not None and kept:
                 run.note(f"command: {kept}")
+            if run is not None and page is not None:
+                page.start(run)
         try:
             relay.start(program, command, _environment(run, words))
         except OSError as error:

@@ -16,7 +16,7 @@ from footprint.export.snapshot import RunNow
 from footprint.measurement import journal
 from footprint.measurement.tracker.segments import still_writes
 
-__all__ = ["LiveRuns", "Shown"]
+__all__ = ["LiveRuns", "OneRun", "Shown"]
 
 SCAN_S = 2.0
 _SCAN_SHARE = 1 / 20
@@ -180,6 +180,32 @@ class LiveRuns:
         if line not in self._said and len(self._said) < _MOST_TOLD:
             self._said.add(line)
             self._tell(line)
+
+
+class OneRun:
+    """A run whose folder is known, for whoever tracks it: nothing is looked for, and read when somebody asks alone.
+
+    Parameters
+    ----------
+    folder : where its journals lie, once that is known; it may move
+    """
+
+    def __init__(self, folder: Callable[[], Path | None]) -> None:
+        self._folder = folder
+        self._followed: Followed | None = None
+        self._lock = threading.Lock()
+
+    def now(self) -> Shown:
+        """The run as its journals tell it at this moment."""
+        with self._lock:
+            folder = self._folder()
+            if folder is not None and (self._followed is None or self._followed.folder != folder):
+                self._followed = Followed(folder)
+            if self._followed is None:
+                return Shown((), time.time(), 0)
+            self._followed.refresh()
+            run = self._followed.now()
+        return Shown((), time.time(), 1) if run is None else Shown((run,), time.time(), 0)
 
 
 def _folders(root: Path) -> dict[Path, tuple[float, int]] | None:
