@@ -535,3 +535,20 @@ def test_of_very_many_lines_that_are_skipped_the_first_are_kept_and_all_counted(
     found = read_lines([HEADER, *(["junk"] * 10_050)], zone=UTC)
     assert len(found.skipped) == 10_001
     assert found.skipped[-1].reason == "and 50 more after these"
+
+
+def test_a_job_alone_takes_accelerator_place_and_prices_from_the_sites_file(
+    saved: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = "country: FRA\npue: 1.5\npartitions: {'g*': {accelerator: h100-sxm}}\n"
+    (tmp_path / "site.yaml").write_text(told, encoding="utf-8")
+    words = ["job", "1", "--sacct", saved, "--site", str(tmp_path / "site.yaml"), "--format", "json"]
+    with pytest.raises(SystemExit) as ended:
+        main.run(words)
+    found = json.loads(capsys.readouterr().out)["footprint"]
+    assert not ended.value.code
+    assert found["usage"]["lines"][0]["accelerator"] == H100.id
+    assert found["site"]["pue"]["mid"] == 1.5
+    with pytest.raises(SystemExit):
+        main.run([*words, "--set", "pue=1.1"])
+    assert json.loads(capsys.readouterr().out)["footprint"]["site"]["pue"]["mid"] == 1.1
