@@ -1,14 +1,16 @@
 """Many writers to one ledger, as processes: each has runs that grow, reads everybody's, and saves what it imports.
 
-    python tests/ledger_writers.py URL FOLDER COUNT SECONDS
+    python tests/ledger_writers.py URL FOLDER COUNT
 
-What each was told to be saved stands in `FOLDER/told-N`, a line each. `check` compares with the ledger.
+They go on until there is a file `FOLDER/stop`. What each was told to be saved stands in `FOLDER/told-N`, a line each;
+`through_a_crash` compares that, and the journals, with the ledger.
 """
 
 from __future__ import annotations
 
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -24,9 +26,9 @@ from footprint.store.entries import IMPORTED
 from footprint.store.ledger import Ledger
 from footprint.values import Run
 
-OWN_RUNS, SHARED_IMPORTS = 2, 5
+OWN_RUNS, SHARED_IMPORTS, CATCHING_UP = 2, 5, 0.2
 TAGS = ("night", "sft")
-_ERROR_WAIT_S = 0.1
+_ERROR_WAIT_S = _LOOK_S = 0.1
 
 
 def journals(folder: Path) -> Path:
@@ -46,20 +48,20 @@ def grown(run_id: str, seconds: int, status: str = "finished") -> Run:
     )  # fmt: skip
 
 
-def write(number: int, url: str, folder: Path, seconds: float) -> None:
+def write(number: int, url: str, folder: Path) -> None:
     """One writer: it goes on whatever the server does."""
-    rng, until_s = random.Random(number), time.monotonic() + seconds
+    rng = random.Random(number)
     grow = [journals(folder) / f"run-{number}-{i}" / "gpu01-0-1.jsonl" for i in range(OWN_RUNS)]
     ledger: Ledger | None = None
     count = errors = 0
     with (folder / f"told-{number}").open("a", buffering=1) as told:
-        while time.monotonic() < until_s:
+        while count < OWN_RUNS or not (folder / "stop").exists():
             count += 1
             with grow[count % OWN_RUNS].open("a") as file:
                 file.write("{}\n" * rng.randint(1, 5))
             try:
                 ledger = ledger or open_ledger(url)
-                if rng.random() < 0.3:
+                if rng.random() < CATCHING_UP:
                     ledger.catch_up(journals(folder), read, progress=lambda found: rng.sample(list(found), len(found)))
                 own, shared = f"import-{number}-{count}", f"shared-{rng.randrange(SHARED_IMPORTS)}"
                 for run_id, length in ((own, count), (shared, rng.randrange(10_000))):
@@ -74,12 +76,12 @@ def write(number: int, url: str, folder: Path, seconds: float) -> None:
     print(number, count, errors, flush=True)
 
 
-def start(url: str, folder: Path, count: int, seconds: float) -> subprocess.Popen[str]:
+def start(url: str, folder: Path, count: int) -> subprocess.Popen[str]:
     """All writers, as children of one process."""
     for number in range(count):
         for i in range(OWN_RUNS):
             (journals(folder) / f"run-{number}-{i}").mkdir(parents=True)
-    words = [sys.executable, __file__, url, str(folder), str(count), str(seconds)]
+    words = [sys.executable, __file__, url, str(folder), str(count)]
     return subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
 
 
@@ -108,6 +110,56 @@ class Watch:
         self.lengths |= dict(found)
 
 
+@dataclass(frozen=True)
+class Told:
+    """What was done and counted."""
+
+    runs: int
+    from_journals: int
+    acknowledged: int
+    rounds: int
+    errors: int
+    looks: int
+    away_s: float
+
+
+def through_a_crash(server: Any, database: str, folder: Path, count: int, seconds: float) -> Told:
+    """Writers that write for so long, a server that crashes in the middle: nothing may be lost, nothing be there twice.
+
+    Raises
+    ------
+    AssertionError
+        When it is not so.
+    """
+    url = server.url(database)
+    open_ledger(url).close()
+    watch = Watch(server, database)
+    begun_s, away_s, done_s = time.monotonic(), 0.0, float("inf")
+    writers = start(url, folder, count)
+    try:
+        while writers.poll() is None:
+            watch.look()
+            now_s = time.monotonic()
+            if not away_s and watch.looks > 1 and now_s - begun_s > seconds / 2:
+                server.stop(signal.SIGQUIT)
+                server.start()
+                away_s = time.monotonic() - now_s
+                done_s = time.monotonic() + seconds / 2
+            if now_s > done_s:
+                (folder / "stop").touch()
+            time.sleep(_LOOK_S)
+        output, _ = writers.communicate()
+    finally:
+        (folder / "stop").touch()
+        writers.kill()
+        writers.wait()
+    assert writers.returncode == 0, output
+    counts = check(url, folder, server, database)
+    assert watch.went_back == []
+    rounds, errors = (sum(int(line.split()[i]) for line in output.splitlines()) for i in (1, 2))
+    return Told(*counts, rounds, errors, watch.looks, away_s)
+
+
 def told(folder: Path) -> dict[str, int]:
     """What the writers were told to be in the ledger, and how far it had come."""
     found: dict[str, int] = {}
@@ -118,8 +170,8 @@ def told(folder: Path) -> dict[str, int]:
     return found
 
 
-def check(url: str, folder: Path, server: Any, database: str) -> dict[str, int]:
-    """Catch up once more: nothing may be lost, nothing may stand there twice. Returns what was counted."""
+def check(url: str, folder: Path, server: Any, database: str) -> tuple[int, int, int]:
+    """Catch up once more and compare; how many runs there are, from journals, and were acknowledged."""
     with open_ledger(url) as ledger:
         caught = ledger.catch_up(journals(folder), read)
         assert caught.skipped == ()
@@ -147,15 +199,17 @@ def check(url: str, folder: Path, server: Any, database: str) -> dict[str, int]:
     for table, each in (("run_documents", 1), ("run_months", 1), ("run_tags", len(TAGS))):
         assert server.sql(f"SELECT count(*) FROM {table}", database) == [(each * len(entries),)]
     assert server.sql("SELECT count(*) FROM run_journals", database) == [(len(truth),)]
-    return {"runs": len(entries), "from_journals": len(truth), "told": len(saved)}
+    return len(entries), len(truth), len(saved)
 
 
-def main(url: str, folder: str, count: str, seconds: str) -> None:
+def main(url: str, folder: str, count: str) -> None:
+    with open_ledger(url) as ledger:  # what is loaded here is not loaded by each
+        ledger.save(grown("import-first", 1), IMPORTED)
     children = []
     for number in range(int(count)):
         child = os.fork()
         if child == 0:
-            write(number, url, Path(folder), float(seconds))
+            write(number, url, Path(folder))
             os._exit(0)
         children.append(child)
     sys.exit(sum(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0 for child in children))

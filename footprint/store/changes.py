@@ -73,10 +73,9 @@ def _put(
         connection.execute(delete(table).where(table.c.run_id == run_id))
     connection.execute(DOCUMENTS.insert().values(run_id=run_id, body=body))
     if labels := [{"run_id": run_id, "tag": tag} for tag in tags]:
-        connection.execute(TAGS.insert().values(labels))
-    connection.execute(
-        MONTHS.insert().values([{"run_id": run_id, "month": m, "energy_share": share} for m, share in months.items()])
-    )
+        connection.execute(TAGS.insert(), labels)
+    parts = [{"run_id": run_id, "month": month, "energy_share": share} for month, share in months.items()]
+    connection.execute(MONTHS.insert(), parts)
     return True
 
 

@@ -43,6 +43,7 @@ class Entry:
     coverage_share: float | None
     own_energy_share: float
     own_hours_share: float
+    evidence: str = ""  # A to D: how well its energy is known; empty for plans, and where nobody graded it
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ def run_row(run: Run, kind: str, saved_utc_s: float) -> Row:
         "project": storable(run.project),
         "tags": json.dumps(run.tags),
         "status": storable(run.status),
+        "evidence": storable(run.evidence),
         "started_utc_s": run.started_utc_s,
         "ended_utc_s": run.ended_utc_s,
         "hosts": json.dumps(run.hosts),
@@ -53,6 +54,7 @@ def plan_row(footprint: Footprint, name: str, saved_utc_s: float) -> Row:
         "project": "",
         "tags": "[]",
         "status": PLANNED,
+        "evidence": "",
         "started_utc_s": saved_utc_s,
         "ended_utc_s": saved_utc_s,
         "hosts": "[]",
@@ -164,6 +166,7 @@ def entry(row: Mapping[str, Any]) -> Entry:
         | {field: Range(*(row[name] for name in three(field))) for field in RANGED}
         | {
             "electricity_usd": None if None in bill else Range(*bill),
+            "evidence": row["evidence"] or "",
             "tags": tuple(json.loads(row["tags"])),
             "hosts": tuple(json.loads(row["hosts"])),
         }

@@ -47,6 +47,7 @@ RUNS = Table(
     Column("saved_utc_s", Double, nullable=False),
     Column("catalog_digest", Text, nullable=False),
     Column("version", Text, nullable=False),
+    Column("evidence", Text),  # A to D; None: written before there were grades
     Column("journal_bytes", BigInteger),  # that the reading rests on; None: it was not read from journals
 )
 TAGS = Table(
@@ -116,6 +117,7 @@ MIGRATIONS: tuple[Migration, ...] = (
         "CREATE INDEX run_journals_by_run ON run_journals (run_id)",
     ),
     ("ALTER TABLE runs ADD COLUMN journal_bytes BIGINT",),
+    ("ALTER TABLE runs ADD COLUMN evidence TEXT",),
 )
 
 _LOCK = 0x666F6F74
