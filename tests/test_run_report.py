@@ -379,10 +379,13 @@ def test_a_listing_has_a_handle_a_run_and_a_line_for_all() -> None:
         )
         ledger.save_plan(handmade.footprint(), "next")
         table = run_listing.entries(ledger.list(), ledger.handles(), wide=False)
+        wide, numbers = run_listing.entries(ledger.list(), {}, wide=True), run_listing.entry_numbers(ledger.list())
         whole, by_tag = ledger.totals(), run_listing.totals(ledger.totals("tag"), "tag", wide=True)
     assert [row[0] for row in table.rows][1:] == ["3f9c22", "3f9c21", "3f9c20", "priceless"]
     assert table.rows[1][2:] == ("finished", "2026-11-03T08:00Z", "33.3 kWh", "13.5 kgCO2e")
     assert table.rows[0][2] == "planned"
+    assert [row[wide.columns.index("grade")] for row in wide.rows] == ["", "A", "A", "A", "A"]
+    assert [row[numbers.columns.index("evidence")] for row in numbers.rows] == ["", "A", "A", "A", "A"]
     assert run_listing.summary(whole) == (
         "4 runs · 144 accelerator-hours · 133 kWh (120 – 147) · 54 kgCO2e (46 – 62) · 8.5 USD (3 of 4)"
     )

@@ -95,6 +95,20 @@ def test_saving_again_replaces_what_was_known(ledger: Ledger) -> None:
     assert [total.key for total in ledger.totals("tag")] == ["b", "c"]
 
 
+def test_a_grade_of_evidence_is_listed_and_one_of_before_there_were_any_is_empty(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'l.sqlite'}"
+    engines.engine(url, schema.MIGRATIONS[:2]).dispose()
+    with store.open_ledger(url) as ledger:
+        ledger.save(handmade.run(evidence="B"))
+        ledger.save_plan(handmade.footprint(), "next run")
+        assert {entry.kind: entry.evidence for entry in ledger.list()} == {"run": "B", "plan": ""}
+    with sqlite3.connect(tmp_path / "l.sqlite") as raw:
+        raw.execute("UPDATE runs SET evidence = NULL")
+    raw.close()
+    with store.open_ledger(url) as ledger:
+        assert {entry.evidence for entry in ledger.list()} == {""}
+
+
 def test_a_shorter_reading_never_takes_the_place_of_a_longer_one(ledger: Ledger) -> None:
     run = handmade.run()
     ledger.save(run)
@@ -521,7 +535,10 @@ def test_a_migration_that_fails_half_way_leaves_the_ledger_as_it_was(tmp_path: P
 def test_a_newer_ledger_is_not_touched(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'l.sqlite'}"
     engines.engine(url, (*schema.MIGRATIONS, ("CREATE TABLE moods (id TEXT)",))).dispose()
-    with pytest.raises(StoreError, match=r"schema 3, written by a newer footprint .* pip install --upgrade footprint"):
+    with pytest.raises(
+        StoreError,
+        match=rf"schema {len(schema.MIGRATIONS) + 1}, written by a newer footprint .* pip install --upgrade footprint",
+    ):
         store.open_ledger(url)
 
 

@@ -24,7 +24,7 @@ def entries(found: Sequence[Entry], handles: Mapping[str, str], wide: bool) -> T
     """What readers see of each run: what to call it by, how it ended, when, how much."""
     columns: tuple[str, ...] = ("run", "name", "status", "started", "facility\nenergy", "CO2e\ntotal")
     if wide:
-        columns += ("electricity", "hours", "accelerators", "project", "tags")
+        columns += ("grade", "electricity", "hours", "accelerators", "project", "tags")
     rows = tuple(_entry(one, handles.get(one.id, one.id), wide) for one in found)
     return Table(columns, rows, right=frozenset({"hours"}))
 
@@ -43,6 +43,7 @@ def _entry(one: Entry, handle: str, wide: bool) -> tuple[Cell, ...]:
     count = f"{one.accelerator_count:,} × " if one.accelerator_count else ""
     return (
         *row,
+        plain(one.evidence),
         _bill(one.electricity_usd),
         show_number(one.accelerator_hours),
         f"{count}{plain(one.accelerator)}",
@@ -149,9 +150,9 @@ def entry_numbers(found: Sequence[Entry]) -> Table:
     columns = (
         "id", "kind", "name", "project", "tags", "status", "started_utc", "ended_utc", "hosts", "accelerator",
         "accelerator_count", "accelerator_hours", *_ended(), "rental_usd", "tokens", "mfu", "coverage_share",
-        "own_energy_share", "own_hours_share",
+        "own_energy_share", "own_hours_share", "evidence",
     )  # fmt: skip
-    texts = frozenset(columns[:10])
+    texts = frozenset((*columns[:10], "evidence"))
     rows = tuple(
         (
             *map(label, (one.id, one.kind, one.name, one.project, " ".join(one.tags), one.status)),
@@ -167,6 +168,7 @@ def entry_numbers(found: Sequence[Entry]) -> Table:
             one.coverage_share,
             one.own_energy_share,
             one.own_hours_share,
+            label(one.evidence),
         )
         for one in found
     )
