@@ -32,6 +32,7 @@ FIELDS = {"comment": "Comment", "admin-comment": "AdminComment"}
 _ID = re.compile(r"[0-9]{1,18}")
 _MODE, _SCRIPT_MODE = 0o640, 0o755
 _MOST_COMMENT = 250
+_PATH = ("/usr/local/bin", "/usr/bin", "/bin")
 
 
 def is_others(environment: Mapping[str, str]) -> bool:
@@ -175,7 +176,14 @@ def _short(told: str) -> str:
 def script(program: str, arguments: Sequence[str]) -> str:
     """What SLURM runs; whatever happens it ends well, for an epilog that fails drains its node."""
     words = shlex.join([program, "slurm-epilog", *arguments])
-    return f"#!/bin/sh\n{MARK}: one line of JSON a job\n{words} >/dev/null || true\nexit 0\n"
+    found = shutil.which("sacct")
+    path = ":".join(dict.fromkeys([*([str(Path(found).parent)] if found else []), *_PATH]))
+    lines = (
+        "#!/bin/sh",
+        f"{MARK}: one line of JSON a job",
+        f"PATH={shlex.quote(path)}; export PATH  # SLURM sets none",
+    )
+    return "\n".join((*lines, f"{words} >/dev/null || true", "exit 0")) + "\n"
 
 
 def told(program: str, arguments: Sequence[str], path: str) -> str:
