@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import handmade_runs as handmade
@@ -210,7 +211,8 @@ def test_a_ledger_of_each_earlier_version_keeps_all_that_it_holds(
     old.dispose()
     with store.open_ledger(url) as ledger, store.open_ledger("sqlite://") as fresh:
         fill(fresh)
-        assert ledger.list() == fresh.list()
+        ungraded = [replace(entry, evidence="") for entry in fresh.list()]  # their runs are graded, their rows not yet
+        assert list(ledger.list()) == ungraded
         assert [ledger.get(run.id) for run in runs] == runs
         for by in ("name", "tag", "month"):
             assert {t.key: t.run_count for t in ledger.totals(by)} == {t.key: t.run_count for t in fresh.totals(by)}
