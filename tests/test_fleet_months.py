@@ -112,6 +112,7 @@ def test_of_a_job_across_the_months_end_each_month_has_its_part_by_time() -> Non
     assert (october.month, november.month) == ("2026-10", "2026-11")
     assert november.whole.it_energy_kwh.mid == pytest.approx(3 * october.whole.it_energy_kwh.mid, rel=1e-9)
     assert (october.job_count, november.job_count, found.total.job_count) == (1, 1, 1)
+    assert found.total.whole.start_count == 1
     cut = table(row(hours=4, since=NOVEMBER - 1 * HOUR))
     assert cut.total.whole.it_energy_kwh.mid == pytest.approx(october.whole.it_energy_kwh.mid, rel=1e-12)
 

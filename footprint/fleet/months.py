@@ -108,6 +108,7 @@ def jobs_table(
     rows: list[JobsRow] = []
     months: list[JobsRow] = []
     jobs: set[tuple[str, str]] = set()
+    lines: set[int] = set()
     weights: dict[str, float] = {}
     here = base
     for span in spans(*_extent(accounting.starts, started_s, ended_s), site.zone()):
@@ -122,6 +123,7 @@ def jobs_table(
         if groups:
             months.append(row_of("", span.month, whole, priced))
         jobs |= whole.jobs
+        lines |= whole.starts
         for grade, kwh in whole.grades.items():
             weights[grade] = weights.get(grade, 0.0) + kwh
     return JobsTable(
@@ -130,7 +132,7 @@ def jobs_table(
         started_utc_s=started_s,
         ended_utc_s=ended_s,
         rows=tuple(rows),
-        total=total_of(months, len(jobs), shares(weights)),
+        total=total_of(months, len(jobs), len(lines), shares(weights)),
         site=here,
         currency=site.currency,
         currency_usd=site.usd_per_currency,
@@ -249,6 +251,7 @@ def _add(group: Group, one: Energy, kind: Kind, hosts: Range | None, site: SiteF
     """Into the parts of a group: what ended early whole, of the rest what was held idle apart."""
     start, seconds = one.held.start, one.held.count * one.held.duration_s
     group.jobs.add((start.cluster, start.id))
+    group.starts.add(start.line)
     group.bill.take(bill(one.held, site))
     for grade, kwh in one.grades:
         group.grades[grade] = group.grades.get(grade, 0.0) + kwh

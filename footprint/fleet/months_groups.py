@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from footprint.accounting.metered import total
 from footprint.fleet.months_bills import Bill
@@ -22,6 +22,7 @@ class Group:
 
     parts: dict[str, Sum] = field(default_factory=dict)
     jobs: set[tuple[str, str]] = field(default_factory=set)
+    starts: set[int] = field(default_factory=set)  # by line: one across the month's end is in both
     grades: dict[str, float] = field(default_factory=dict)
     bill: Bill = field(default_factory=Bill)
     knows_idle: bool = False
@@ -33,6 +34,7 @@ class Group:
         for name, one in other.parts.items():
             self.part(name).take(one)
         self.jobs |= other.jobs
+        self.starts |= other.starts
         for grade, kwh in other.grades.items():
             self.grades[grade] = self.grades.get(grade, 0.0) + kwh
         self.bill.take(other.bill)
@@ -68,7 +70,9 @@ def shares(grades: Mapping[str, float]) -> tuple[tuple[str, float], ...]:
     return tuple((grade, kwh / whole) for grade, kwh in sorted(grades.items())) if whole else ()
 
 
-def total_of(months: Sequence[JobsRow], job_count: int, shares: tuple[tuple[str, float], ...]) -> JobsRow:
+def total_of(
+    months: Sequence[JobsRow], job_count: int, start_count: int, shares: tuple[tuple[str, float], ...]
+) -> JobsRow:
     """Months added up: each was assessed with its own hours of the grid."""
     states = dict.fromkeys(part.name for row in months for part in row.ended_early)
     early = [
@@ -82,7 +86,7 @@ def total_of(months: Sequence[JobsRow], job_count: int, shares: tuple[tuple[str,
         group="",
         month="",
         job_count=job_count,
-        whole=_summed(WHOLE, [row.whole for row in months]),
+        whole=replace(_summed(WHOLE, [row.whole for row in months]), start_count=start_count),
         drawn=tuple(
             Drawn(name, total(one.it_energy_kwh for row in months for one in row.drawn if one.name == name))
             for name in names
