@@ -235,14 +235,16 @@ def test_only_the_run_that_is_named_is_told(root: Path) -> None:
     Process(root, "b-2", "other").go_on(5)
     for wanted in ("sft", "a-1", str(root / "a-1")):
         assert {run.id for run in looked(root, wanted=wanted).now().runs} == {"a-1"}
-    assert looked(root, wanted="none").now().runs == ()
+    said: list[str] = []
+    assert looked(root, wanted="none", tell=said.append).now().runs == ()
+    assert said == [f"no run that is called none goes on in {root}: runs are exported when they begin"]
 
 
 def test_folders_that_vanish_and_files_that_are_no_journals_harm_nothing(root: Path) -> None:
     said: list[str] = []
     runs = looked(root, tell=said.append)
     assert page(runs).value("footprint_exporter_runs") == 0.0
-    assert said == [f"{root} is not there yet: runs are exported when they begin"]
+    assert said == [f"no run goes on in {root}: runs are exported when they begin"]
     live = Process(root, "live").go_on(5)
     Process(root, "gone").go_on(5)
     (root / "empty").mkdir()

@@ -83,8 +83,14 @@ class Start:
         return (
             first.restart_count == header.restart_count
             and on_one_machine([file.growing.journal for file in self.files], header)
-            and header.started_s <= self.ended_s + (0.0 if all(f.end for f in self.files) else header.interval_s)
+            and header.started_s <= self.ended_s + self._patience_s()
         )
+
+    def _patience_s(self) -> float:
+        """How long after its last line it may still have been there: one that goes on may be late."""
+        if all(file.end for file in self.files):
+            return 0.0
+        return self.host.interval_s * (_LATE_RATIO if self.is_written else 1.0)
 
     def add(self, file: File) -> None:
         """A further process."""

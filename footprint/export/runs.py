@@ -112,10 +112,7 @@ class LiveRuns:
         is_patient : wait for the long ones, too
         """
         found = _folders(self.root)
-        if found is None:
-            if not self._looked_utc_s:
-                self._say(f"{self.root} is not there yet: runs are exported when they begin")
-        else:
+        if found is not None:
             with self._lock:
                 gone = [folder for folder in self._followed if folder not in found]
                 for folder in gone:
@@ -126,6 +123,9 @@ class LiveRuns:
         self._beginning = {folder: thread for folder, thread in self._beginning.items() if thread.is_alive()}
         for thread in self._beginning.values() if is_patient else ():
             thread.join()
+        if not (self._looked_utc_s or self._followed or self._beginning):
+            which = "" if self._wanted is None else f" that is called {self._wanted}"
+            self._say(f"no run{which} goes on in {self.root}: runs are exported when they begin")
         now = self._clock()
         if now - self._refreshed_utc_s >= _REFRESH_S:
             self.now()
