@@ -63,6 +63,9 @@ def test_a_file_without_its_kind_is_looked_into(cli: Cli) -> None:
     code, _, err = cli(RECORDED / "mlflow.sql")
     assert code == 1
     assert "is of no kind that can be told by what is in it; name its kind: footprint import KIND FILE" in err
+    code, _, err = cli("nothing.here")
+    assert code == 2
+    assert "'nothing.here' is neither a file that is there nor a kind: wandb, mlflow" in err
 
 
 def test_a_wrong_file_is_refused_before_any_is_added(cli: Cli) -> None:

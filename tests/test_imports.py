@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import struct
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -22,7 +23,7 @@ from hypothesis import strategies as st
 from footprint import records
 from footprint.catalog import Catalog, open_catalog
 from footprint.errors import DataError, FootprintError, InputError, MissingExtra
-from footprint.fleet import kinds
+from footprint.fleet import kinds, wandb_log
 from footprint.fleet.imported import Asked, Imported
 from footprint.units import J_PER_KWH
 from footprint.values import Range, Run
@@ -312,6 +313,16 @@ def test_a_folder_of_runs_gives_each_and_tells_those_without_readings(read: Any,
     assert [run.name for run in found.runs] == ["first"]
     assert len(found.problems) == 1
     assert "has no two readings" in found.problems[0]
+
+
+def test_older_versions_name_their_accelerators_in_a_file_beside(read: Any, tmp_path: Path) -> None:
+    kept = [one for one in wandb_log.records(WANDB) if not wandb_log.first(one, 26)]  # without the environment
+    log = b":W&B\xe1\xbe\x00" + b"".join(struct.pack("<IHB", 0, len(one), 1) + one for one in kept)
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "wandb-metadata.json").write_text(json.dumps({"gpu": "NVIDIA A100-SXM4-80GB"}))
+    (run,) = read("wandb", log, Asked(), name="run-a.wandb").runs
+    assert run.meters[0].meter.name == "NVIDIA A100-SXM4-80GB"
+    assert joules(run) == pytest.approx([2623.0, 4057.9], rel=0.005)
 
 
 # MLflow

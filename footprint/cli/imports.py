@@ -27,7 +27,9 @@ class Kinds(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command of this name, or for this file."""
-        if args and args[0] not in self.commands and Path(args[0]).exists():
+        if args and args[0] not in self.commands:
+            if not Path(args[0]).exists():
+                ctx.fail(f"'{args[0]}' is neither a file that is there nor a kind: {', '.join(self.commands)}")
             from footprint.fleet.kinds import kind_of
 
             kind = kind_of(Path(args[0]))

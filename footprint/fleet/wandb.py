@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -32,6 +33,7 @@ _POWER, _COUNTER, _LIMIT = "powerWatts", "energyJoules", "enforcedPowerLimitWatt
 _MOMENTS = ("_timestamp", "timestamp", "Wall Time")
 _SINCE_START = ("_runtime", "Relative Time (Process)", "Relative Time (Wall)")
 _STATS, _RUN, _EXIT, _HEADER, _ENVIRONMENT = 7, 17, 18, 21, 26
+_METADATA = "wandb-metadata.json"
 _EVERY_DEVICE = "W&B records every accelerator of its host, also those that others used: --gpus 0-3 takes some alone"
 _ONE_HOST = "accelerators of hosts on which no W&B process recorded are not in it"
 _THINNED_COUNT = 500
@@ -149,8 +151,19 @@ def _of_log(path: Path) -> Record:
     begun_s = offered[0][0] if offered else 0.0  # each start of a run has a file, and keeps its id
     record.key = f"{int(begun_s)}-{run_id or digest(path.name)}"
     record.name = record.name or run_id or path.stem
+    record.model = record.model or _model_beside(path)
     record.ended_utc_s = last_s
     return record
+
+
+def _model_beside(path: Path) -> str:
+    """What older versions say of the accelerators in a file of their own."""
+    try:
+        told = json.loads((path.parent / "files" / _METADATA).read_text(encoding="utf-8", errors="replace"))
+    except (OSError, ValueError, RecursionError):
+        return ""
+    name = told.get("gpu") if isinstance(told, dict) else None
+    return name if isinstance(name, str) else ""
 
 
 def _items(stats: bytes) -> list[tuple[str, str]]:
