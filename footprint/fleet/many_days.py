@@ -15,8 +15,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import accumulate, pairwise
-from operator import itemgetter
-from typing import Any
 
 from footprint.fleet.devices import Labels, is_own
 from footprint.fleet.families import TARGET_LABELS, Family
@@ -40,8 +38,11 @@ _LOOK_RATIO = 1.1
 _MOST_OFF_RATIO = 0.1
 """Between a half hour's counter and its power, beside what is usual for the device, before it is looked at."""
 
-Texts = list[list[Any]]
-_MOMENT = itemgetter(0)
+Labelled = tuple[dict[str, str], "array[float]", "array[float]"]
+Columns = tuple["array[float]", "array[float]"]
+"""Moments, and what was read at them."""
+
+_NONE: Columns = (array("d"), array("d"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,36 +117,39 @@ def _lines(gauges: Gauges, uuids: Sequence[str], begun_s: float, server: Prometh
     family, by = gauges.family, gauges.family.uuid
     whose = any_of(by, uuids)
 
-    def slots(promql: str) -> dict[str, Texts]:
-        return _by_uuid(server.rows(promql, begun_s + DAY_S, begun_s, SLOT_S), by)
+    def slots(promql: str) -> dict[str, Columns]:
+        return _by_uuid(server.columns(promql, begun_s + DAY_S, begun_s, SLOT_S), by)
 
     counters = slots(f"max by({by})({selector(family.counter, whose)})")
     span = milliseconds(SLOT_S)
     powers = slots(f"sum by({by})(sum_over_time({selector(gauges.power, whose)}[{span}]))") if gauges.power else {}
-    lines = {uuid: _line(counters[uuid], powers.get(uuid, ()), begun_s, gauges) for uuid in uuids if uuid in counters}
+    lines = {
+        uuid: _line(counters[uuid], powers.get(uuid, _NONE), begun_s, gauges) for uuid in uuids if uuid in counters
+    }
     if gauges.utilization:
         look_s = math.ceil(begun_s / LOOK_S) * LOOK_S
         last = milliseconds(_LOOK_RATIO * gauges.interval_s)
         used = f"max by({by})(last_over_time({selector(gauges.utilization, whose)}[{last}]))"
-        looks = _by_uuid(server.rows(used, begun_s + DAY_S - 1, look_s, LOOK_S), by)
+        looks = _by_uuid(server.columns(used, begun_s + DAY_S - 1, look_s, LOOK_S), by)
         for uuid, line in lines.items():
-            _look(line, looks.get(uuid, ()), begun_s, family.per_share, stalled)
+            _look(line, looks.get(uuid, _NONE), begun_s, family.per_share, stalled)
     return lines
 
 
-def _by_uuid(found: Iterable[tuple[dict[str, str], Texts]], by: str) -> dict[str, Texts]:
-    return {labels.get(by, ""): texts for labels, texts in found}
+def _by_uuid(found: Iterable[Labelled], by: str) -> dict[str, Columns]:
+    return {labels.get(by, ""): (times, values) for labels, times, values in found}
 
 
-def _line(counter: Sequence[list[Any]], power: Sequence[list[Any]], begun_s: float, gauges: Gauges) -> Line:
+def _line(counter: Columns, power: Columns, begun_s: float, gauges: Gauges) -> Line:
     family, drawn_j = gauges.family, [0.0] * (SLOTS + 1)
     known = {
         round((at_s - begun_s) / SLOT_S): value / family.per_j
-        for at_s, text in counter
-        if (value := _number(text)) is not None
+        for at_s, value in zip(*counter, strict=True)
+        if 0 <= value < BLANK
     }
-    for at_s, text in power:
-        drawn_j[round((at_s - begun_s) / SLOT_S)] = (_number(text) or 0.0) / family.per_w * gauges.interval_s
+    for at_s, value in zip(*power, strict=True):
+        if 0 <= value < BLANK:
+            drawn_j[round((at_s - begun_s) / SLOT_S)] = value / family.per_w * gauges.interval_s
     moved = [  # between half hours at which the counter is known
         (first, last, known[last] - known[first], sum(drawn_j[first + 1 : last + 1]))
         for first, last in pairwise(sorted(known))
@@ -168,15 +172,17 @@ def _line(counter: Sequence[list[Any]], power: Sequence[list[Any]], begun_s: flo
     return line
 
 
-def _look(line: Line, looks: Sequence[list[Any]], begun_s: float, per_share: float, stalled: float) -> None:
+def _look(line: Line, looks: Columns, begun_s: float, per_share: float, stalled: float) -> None:
     counts, idle, used = ([0.0] * (SLOTS + 1) for _ in range(3))
-    for at_s, text in looks:
-        share = (_number(text) or 0.0) / per_share
-        slot = int((at_s - begun_s) // SLOT_S) + 1
-        counts[slot] += 1
-        used[slot] += share
-        idle[slot] += share < stalled
-    line.looks, line.idle, line.used = (array("d", accumulate(own)) for own in (counts, idle, used))
+    times, values = looks
+    last = 0
+    for slot in range(1, SLOTS + 1):
+        first, last = last, bisect_left(times, begun_s + slot * SLOT_S, last)
+        own = [value for value in values[first:last] if 0 <= value < BLANK]
+        counts[slot] = len(own)
+        used[slot] = sum(own) / per_share
+        idle[slot] = sum(value < stalled * per_share for value in own)
+    line.looks, line.idle, line.used = (array("d", accumulate(one)) for one in (counts, idle, used))
 
 
 # edges
@@ -204,117 +210,109 @@ def _window(
     names = any_of("__name__", [name for name in (family.counter, gauges.power) if name])
     uuids = sorted({edge.uuid for edge in edges})
     span = milliseconds(SLOT_S + 2 * pad_s)
-    found = server.rows(f"{{{names},{any_of(family.uuid, uuids)}}}[{span}]", begun_s + SLOT_S + pad_s)
+    found = server.columns(f"{{{names},{any_of(family.uuid, uuids)}}}[{span}]", begun_s + SLOT_S + pad_s)
     if used and gauges.utilization:
         whose = any_of(family.uuid, sorted(used))
-        found += server.rows(f"{selector(gauges.utilization, whose)}[{span}]", begun_s + SLOT_S + pad_s)
-    rows: dict[str, list[tuple[dict[str, str], Texts]]] = {}
-    for labels, texts in found:
-        rows.setdefault(labels.get(family.uuid, ""), []).append((labels, texts))
+        found += server.columns(f"{selector(gauges.utilization, whose)}[{span}]", begun_s + SLOT_S + pad_s)
+    rows: dict[str, list[Labelled]] = {}
+    for row in found:
+        rows.setdefault(row[0].get(family.uuid, ""), []).append(row)
+    alone = {uuid: _one_scraper(own) for uuid, own in rows.items()}
     for edge in edges:
-        _fill(edge, _one_scraper(rows.get(edge.uuid, [])), gauges, stalled, (begun_s, begun_s + SLOT_S))
+        _fill(edge, alone.get(edge.uuid, []), gauges, stalled, (begun_s, begun_s + SLOT_S))
 
 
-def _one_scraper(rows: list[tuple[dict[str, str], Texts]]) -> list[tuple[dict[str, str], Texts]]:
+def _one_scraper(rows: list[Labelled]) -> list[Labelled]:
+    """Those of one scraper, the fullest: clocks differ."""
     counts: dict[tuple[str, ...], int] = {}
-    for labels, texts in rows:
+    for labels, times, _ in rows:
         own = tuple(labels.get(name, "") for name in TARGET_LABELS)
-        counts[own] = counts.get(own, 0) + len(texts)
+        counts[own] = counts.get(own, 0) + len(times)
     if len(counts) < 2:
         return rows
     fullest = min(counts, key=lambda own: (-counts[own], own))
     return [row for row in rows if tuple(row[0].get(name, "") for name in TARGET_LABELS) == fullest]
 
 
-def _fill(
-    edge: Edge, rows: Sequence[tuple[dict[str, str], Texts]], gauges: Gauges, stalled: float, span: tuple[float, float]
-) -> None:
+def _fill(edge: Edge, rows: Sequence[Labelled], gauges: Gauges, stalled: float, span: tuple[float, float]) -> None:
     family = gauges.family
-    counters: list[tuple[dict[str, str], Texts]] = []
-    powers: list[Texts] = []
-    uses: list[Texts] = []
-    for labels, texts in rows:
+    counters: list[Columns] = []
+    powers: list[Columns] = []
+    uses: list[Columns] = []
+    begun_s, ended_s = edge.within
+    for labels, times, values in rows:
         name = labels["__name__"]
         if name == family.counter:
-            counters.append((labels, texts))
+            counters.append((times, values))
+            if edge.marks and not edge.is_marked and is_own(labels, edge.marks):
+                place = bisect_left(times, begun_s)
+                edge.is_marked = place < len(times) and times[place] <= ended_s
         elif name == gauges.power:
-            powers.append(texts)
+            powers.append((times, values))
         elif not edge.marks or is_own(labels, edge.marks):
-            uses.append(texts)
-    series = [texts for _, texts in counters]
-    before, after = _last(series, edge.at_s), _next(series, edge.at_s)
+            uses.append((times, values))
+    before, after = _last(counters, edge.at_s), _next(counters, edge.at_s)
     if before is not None:
         edge.before = Reading(before[0], before[1] / family.per_j, _at(powers, before[0], family.per_w))
     if after is not None:
         edge.after = Reading(after[0], after[1] / family.per_j, _at(powers, after[0], family.per_w))
-    begun_s, ended_s = edge.within
-    for labels, texts in counters if edge.marks else ():
-        if texts[0][0] <= ended_s and texts[-1][0] >= begun_s and is_own(labels, edge.marks):
-            place = bisect_left(texts, begun_s, key=_MOMENT)
-            edge.is_marked |= place < len(texts) and texts[place][0] <= ended_s
-    edge.many = len(series) > 1 and _overlap(series)
+    edge.many = len(counters) > 1 and _overlap([times for times, _ in counters])
     if uses:
         edge.seen = _seen(uses, powers, max(begun_s, span[0]), min(ended_s, span[1]), gauges, stalled)
 
 
-def _overlap(series: Sequence[Texts]) -> bool:
+def _overlap(series: Sequence[array[float]]) -> bool:
     """Whether several series of one metric had readings at once."""
-    spans = sorted((texts[0][0], texts[-1][0]) for texts in series if texts)
-    return any(
-        later[0] <= earlier[1] and len({t[0] for texts in series for t in texts}) < sum(len(texts) for texts in series)
-        for earlier, later in pairwise(spans)
+    spans = sorted((times[0], times[-1]) for times in series)
+    return any(later[0] <= earlier[1] for earlier, later in pairwise(spans)) and (
+        len(set().union(*series)) < sum(len(times) for times in series)
     )
 
 
-def _number(text: str) -> float | None:
-    value = float(text)
-    return value if math.isfinite(value) and 0 <= value < BLANK else None
-
-
-def _last(series: Sequence[Texts], at_s: float) -> tuple[float, float] | None:
+def _last(series: Sequence[Columns], at_s: float) -> tuple[float, float] | None:
     """The last reading at or before a moment; of several at once the highest."""
     found: tuple[float, float] | None = None
-    for texts in series:
-        for place in range(bisect_right(texts, at_s, key=_MOMENT) - 1, -1, -1):
-            if (value := _number(texts[place][1])) is not None:
-                found = max(found or (-math.inf, 0.0), (float(texts[place][0]), value))
+    for times, values in series:
+        for place in range(bisect_right(times, at_s) - 1, -1, -1):
+            if 0 <= values[place] < BLANK:
+                one = (times[place], values[place])
+                found = one if found is None else max(found, one)
                 break
     return found
 
 
-def _next(series: Sequence[Texts], at_s: float) -> tuple[float, float] | None:
+def _next(series: Sequence[Columns], at_s: float) -> tuple[float, float] | None:
     found: tuple[float, float] | None = None
-    for texts in series:
-        for place in range(bisect_right(texts, at_s, key=_MOMENT), len(texts)):
-            if (value := _number(texts[place][1])) is not None:
-                one = (float(texts[place][0]), value)
+    for times, values in series:
+        for place in range(bisect_right(times, at_s), len(times)):
+            if 0 <= values[place] < BLANK:
+                one = (times[place], values[place])
                 found = one if found is None or (one[0], -one[1]) < (found[0], -found[1]) else found
                 break
     return found
 
 
-def _at(series: Sequence[Texts], at_s: float, per: float) -> float | None:
-    for texts in series:
-        place = bisect_left(texts, at_s, key=_MOMENT)
-        if place < len(texts) and texts[place][0] == at_s and (value := _number(texts[place][1])) is not None:
-            return value / per
+def _at(series: Sequence[Columns], at_s: float, per: float) -> float | None:
+    for times, values in series:
+        place = bisect_left(times, at_s)
+        if place < len(times) and times[place] == at_s and 0 <= values[place] < BLANK:
+            return values[place] / per
     return None
 
 
 def _seen(
-    uses: Sequence[Texts], powers: Sequence[Texts], begun_s: float, ended_s: float, gauges: Gauges, stalled: float
+    uses: Sequence[Columns], powers: Sequence[Columns], begun_s: float, ended_s: float, gauges: Gauges, stalled: float
 ) -> Seen:
-    seen = Seen()
-    watts = {at_s: text for texts in powers for at_s, text in texts}
-    for texts in uses:
-        for at_s, text in texts[bisect_right(texts, begun_s, key=_MOMENT) : bisect_right(texts, ended_s, key=_MOMENT)]:
-            share, power = _number(text), _number(watts.get(at_s, "nan"))
-            if share is None:
+    seen, family = Seen(), gauges.family
+    for times, values in uses:
+        first, last = bisect_right(times, begun_s), bisect_right(times, ended_s)
+        for place in range(first, last):
+            if not 0 <= values[place] < BLANK:
                 continue
-            share /= gauges.family.per_share
+            share = values[place] / family.per_share
             seen.count += 1
             seen.used += share
             if share < stalled:
                 seen.idle_count += 1
-                seen.idle_w += (power or 0.0) / gauges.family.per_w
+                seen.idle_w += _at(powers, times[place], family.per_w) or 0.0
     return seen

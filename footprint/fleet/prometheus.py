@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import threading
 import time
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -90,27 +92,40 @@ class Prometheus:
         """An instant query: one value a series, or, of a range selector, its raw samples."""
         return self._query("query", {"query": promql, "time": f"{at_s:.3f}"})
 
-    def rows(
+    def columns(
         self, promql: str, at_s: float, since_s: float | None = None, step_s: float = 0.0
-    ) -> list[tuple[dict[str, str], list[list[Any]]]]:
-        """Label sets, each with its moments and values, which are left as text: at a moment, or by steps since another.
+    ) -> list[tuple[dict[str, str], array[float], array[float]]]:
+        """Label sets, each with its moments and values: at a moment, or by steps since another.
 
-        For answers of which little is read; what cannot be told apart from a reading has to be looked at there.
+        For large answers of which little is read: in columns, and with what is no reading still in them.
         """
         name, asked = "query", {"query": promql, "time": f"{at_s:.3f}"}
         if since_s is not None:
             name = "query_range"
             asked = {"query": promql, "start": f"{since_s:.3f}", "end": f"{at_s:.3f}", "step": f"{step_s:.3f}"}
-        data = self._ask(name, {**asked, **_THANOS})
-        try:
-            found = [(row["metric"], row["values"] if "values" in row else [row["value"]]) for row in data["result"]]
-        except (KeyError, TypeError):
-            raise QueryError(
-                self.address, "answers with something else than series", "give the address of Prometheus"
-            ) from None
+        found: list[tuple[dict[str, str], array[float], array[float]]] | None = self._ask(
+            name, {**asked, **_THANOS}, self._columns
+        )
+        if found is None:
+            raise QueryError(self.address, "answers with something else than series", "give the address of Prometheus")
         with self._lock:
-            self.samples_count += sum(len(values) for _, values in found)
+            self.samples_count += sum(len(times) for _, times, _ in found)
         return found
+
+    def _columns(self, text: bytes) -> list[tuple[dict[str, str], array[float], array[float]]] | None:
+        """As servers write it without a space; else as any JSON."""
+        found = columns_of(text.decode("utf-8", "replace"))
+        if found is not None:
+            return found
+        data = self._data(text)
+        try:
+            rows = [(row["metric"], row["values"] if "values" in row else [row["value"]]) for row in data["result"]]
+            return [
+                (labels, array("d", [at_s for at_s, _ in pairs]), array("d", [float(value) for _, value in pairs]))
+                for labels, pairs in rows
+            ]
+        except (KeyError, TypeError, ValueError):
+            return None
 
     def raw(self, selector: str, started_s: float, ended_s: float) -> list[Series]:
         """Every sample as it was scraped; windows that the server finds too long are halved."""
@@ -164,12 +179,14 @@ class Prometheus:
             self.samples_count += sum(len(one.samples) for one in found)
         return found
 
-    def _ask(self, name: str, form: Mapping[str, str | list[str]] | None) -> Any:
+    def _ask(
+        self, name: str, form: Mapping[str, str | list[str]] | None, read: Callable[[bytes], Any] | None = None
+    ) -> Any:
         """Try it until the server answers; `form` is sent in a body, for selectors of many devices are long."""
         pause_s = _FIRST_PAUSE_S
         for left in reversed(range(_TRIES)):
             try:
-                return self._once(name, form)
+                return self._once(name, form, read or self._data)
             except QueryError as error:
                 is_passing = error.status in _BUSY and not error.is_too_much
                 if not is_passing or not left:
@@ -178,7 +195,7 @@ class Prometheus:
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
         raise AssertionError
 
-    def _once(self, name: str, form: Mapping[str, str | list[str]] | None) -> Any:
+    def _once(self, name: str, form: Mapping[str, str | list[str]] | None, read: Callable[[bytes], Any]) -> Any:
         body = None if form is None else urlencode(form, doseq=True).encode("ascii")
         headers = {"Accept": "application/json", "User-Agent": f"footprint/{__version__}", **self._headers}
         request = web.Request(f"{self.address}/api/v1/{name}", data=body, headers=headers)
@@ -196,7 +213,7 @@ class Prometheus:
             raise QueryError(self.address, told, "check the address and that it runs") from None
         if len(text) > _MOST_ANSWER_BYTES:
             raise QueryError(self.address, "answers with too much", is_too_much=True)
-        return self._data(text)
+        return read(text)
 
     def _data(self, text: bytes) -> Any:
         try:
@@ -246,6 +263,33 @@ def _series(row: Mapping[str, Any]) -> Series:
     pairs = row["values"] if "values" in row else [row["value"]]
     samples = [(float(at), value) for at, text in pairs if _is_reading(value := float(text))]
     return Series({str(name): str(value) for name, value in row["metric"].items()}, samples)
+
+
+_HEAD = re.compile(r'\{"status":"success","data":\{"resultType":"matrix","result":\[')
+_DECODER = json.JSONDecoder()
+
+
+def columns_of(text: str) -> list[tuple[dict[str, str], array[float], array[float]]] | None:
+    """A matrix that is written without a space, several times faster than JSON; None for any other answer."""
+    head = _HEAD.match(text)
+    if head is None or not text.endswith("]}}"):
+        return None
+    found: list[tuple[dict[str, str], array[float], array[float]]] = []
+    at, end = head.end(), len(text) - 3
+    try:
+        while at < end:
+            if not text.startswith('{"metric":', at):
+                return None
+            labels, at = _DECODER.raw_decode(text, at + 10)
+            until = text.index("]]}", at)
+            if not text.startswith(',"values":[[', at):
+                return None
+            numbers = array("d", map(float, text[at + 12 : until].replace('"', "").replace("],[", ",").split(",")))
+            found.append((labels, numbers[::2], numbers[1::2]))
+            at = until + 4  # and a comma, but for the last
+    except ValueError:
+        return None
+    return found if at == end + 1 or not found else None
 
 
 def _is_reading(value: float) -> bool:
