@@ -553,3 +553,16 @@ def test_a_job_alone_takes_accelerator_place_and_prices_from_the_sites_file(
     with pytest.raises(SystemExit):
         main.run([*words, "--set", "pue=1.1"])
     assert json.loads(capsys.readouterr().out)["footprint"]["site"]["pue"]["mid"] == 1.1
+
+
+def test_a_job_alone_is_of_the_grade_that_it_has_in_the_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FOOTPRINT_PROMETHEUS_URL", raising=False)
+    (tmp_path / "said").write_text(f"{HEADER}\n{row(AdminComment=js1(*[90] * 8))}\n", encoding="utf-8")
+    with pytest.raises(SystemExit):
+        main.run(["job", "1", "--sacct", str(tmp_path / "said"), "--accelerator", "h100-sxm", "--format", "json"])
+    found = json.loads(capsys.readouterr().out)
+    assert found["evidence"] == "C"
+    drawn = sum(one["it_energy_kwh"]["mid"] for one in found["meters"] if one["meter"]["component"] == "accelerator")
+    assert drawn == pytest.approx(accelerators(table(row(AdminComment=js1(*[90] * 8)))).mid, rel=1e-9)

@@ -106,7 +106,7 @@ def _run(prometheus: str | None, site: Path | None, data: Path | None) -> Run:
     runs = found.runs(
         lambda start, job: job_run(
             job, server, catalog, told.under({}), model=told.device_of(start.accelerator, start.partition, catalog),
-            node_has_accelerators=told.ipmi_has_accelerators,
+            node_has_accelerators=told.ipmi_has_accelerators, utilization=start.utilization,
         ),
         has_metrics=server is not None,
     )  # fmt: skip

@@ -177,7 +177,8 @@ def _run(
     has_accelerators = site.ipmi_has_accelerators if node_power is None else node_power is NodePower.with_gpus
     return job_run(
         job, server, catalog, words, model=model or site.device_of(start.accelerator, start.partition, catalog),
-        clock_skew_s=clock_skew_s, node_has_accelerators=has_accelerators, shown=_progress,
+        clock_skew_s=clock_skew_s, node_has_accelerators=has_accelerators, utilization=start.utilization,
+        shown=_progress,
     )  # fmt: skip
 
 

@@ -59,6 +59,7 @@ def job_run(
     model: str | None = None,
     clock_skew_s: float | None = None,
     node_has_accelerators: bool | None = None,
+    utilization: float | None = None,
     shown: Shown = tuple,
 ) -> Run:
     """The footprint of a past job.
@@ -72,6 +73,7 @@ def job_run(
     model : the accelerators' name, where the metrics do not tell it or there are none
     clock_skew_s : by which the server's clock is ahead of the scheduler's; found from labels where it is None
     node_has_accelerators : whether hosts' own meters (IPMI, Redfish) see their accelerators too; None: not to be read
+    utilization : mean of its devices, 0 to 1, by the scheduler's accounting: for those that are in no metrics
     shown : is given what is to be fetched and hands it on, for a progress bar
 
     Raises
@@ -83,7 +85,7 @@ def job_run(
     """
     found = measured_job(
         job, server, catalog, words=words, model=model, clock_skew_s=clock_skew_s,
-        node_has_accelerators=node_has_accelerators, shown=shown,
+        node_has_accelerators=node_has_accelerators, utilization=utilization, shown=shown,
     )  # fmt: skip
     work = found.work
     progress = Progress() if work is None else Progress(training_flop=work.flop.mid)
@@ -125,6 +127,7 @@ def measured_job(
     model: str | None = None,
     clock_skew_s: float | None = None,
     node_has_accelerators: bool | None = None,
+    utilization: float | None = None,
     shown: Shown = tuple,
 ) -> Found:
     """What is known of a job's energy; parameters and errors as in `job_run`."""
@@ -163,7 +166,7 @@ def measured_job(
     meters = [one.usage for _, one in results] + others
     lacking = [host for host in job.hosts if host not in {one.host for one in meters}]
     if lacking or not meters:
-        meters += _without_metrics(job, lacking, model, interval, catalog, notes, has_meters=bool(meters))
+        meters += _without_metrics(job, lacking, model, interval, catalog, notes, utilization, has_meters=bool(meters))
     metered = {one.host for one in nodes}
     meters += (*nodes, *hosts_rest([one for one in meters if one.host not in metered], interval, catalog))
     return Found(job, interval, tuple(meters), _hourly(results), evidence(meters), work, tuple(dict.fromkeys(notes)))
@@ -202,6 +205,7 @@ def _without_metrics(
     interval: Interval,
     catalog: Catalog,
     notes: list[str],
+    utilization: float | None,
     *,
     has_meters: bool,
 ) -> Iterator[MeterUsage]:
@@ -223,7 +227,7 @@ def _without_metrics(
         places = job.devices_by_host.get(host)
         return known.per_node or 1 if places is None else len(places)
 
-    yield from allocated(hosts, count_of, model, interval, catalog)
+    yield from allocated(hosts, count_of, model, interval, catalog, utilization)
 
 
 def _hourly(results: Iterable[tuple[Device, DeviceEnergy]]) -> tuple[tuple[int, float], ...]:

@@ -15,7 +15,7 @@ from footprint.fleet.queries import selector
 from footprint.units import J_PER_KWH
 from footprint.values import Accelerator, Meter, MeterUsage, Range
 
-__all__ = ["allocated", "by_use", "hosts_rest"]
+__all__ = ["allocated", "allocated_w", "by_use", "hosts_rest", "used_w"]
 
 
 def by_use(batch: Batch, job: Interval, server: Prometheus, catalog: Catalog) -> Iterator[MeterUsage]:
@@ -34,28 +34,44 @@ def by_use(batch: Batch, job: Interval, server: Prometheus, catalog: Catalog) ->
 
 
 def _used(device: Device, known: Accelerator, share: float, job: Interval, catalog: Catalog) -> MeterUsage:
-    ratio = catalog.constant("utilization_load_ratio")
-    idle_w = known.idle_w or 0.0
-    low_w, mid_w, high_w = (idle_w + (known.tdp_w - idle_w) * share * r for r in (ratio.low, ratio.mid, ratio.high))
     meter = modelled_meter(device, f"{device.family.name}, {device.family.utilization}", Range.exactly(1.0), catalog)
-    return _drawn(meter, device.host, Range(low_w, mid_w, high_w), job.duration_s)
+    return _drawn(meter, device.host, used_w(known, share, catalog), job.duration_s)
+
+
+def used_w(known: Accelerator, share: float, catalog: Catalog) -> Range:
+    """Watts at a utilization: idle, and of what is between idle and the rating the share that such use draws."""
+    ratio, idle_w = catalog.constant("utilization_load_ratio"), known.idle_w or 0.0
+    low_w, mid_w, high_w = (idle_w + (known.tdp_w - idle_w) * share * r for r in (ratio.low, ratio.mid, ratio.high))
+    return Range(low_w, mid_w, high_w)
+
+
+def allocated_w(known: Accelerator, catalog: Catalog) -> Range:
+    """Watts of a device of which nothing is known but that somebody had it."""
+    share = catalog.constant("allocation_load_share")
+    return Range(known.tdp_w * share.low, known.tdp_w * share.mid, known.tdp_w * share.high)
 
 
 def allocated(
-    hosts: Sequence[str], count_of: Callable[[str], int], model: str, job: Interval, catalog: Catalog
+    hosts: Sequence[str],
+    count_of: Callable[[str], int],
+    model: str,
+    job: Interval,
+    catalog: Catalog,
+    utilization: float | None = None,
 ) -> Iterator[MeterUsage]:
-    """Devices of which nothing is known but that the job had them."""
+    """Devices of which nothing is known but that the job had them, or how busy they were in the mean."""
     known = accelerator_of(model, catalog)
     if known is None or not known.tdp_w:
         known = catalog.accelerator(model)  # says what is wrong with the name
-    share = catalog.constant("allocation_load_share")
-    watts = Range(known.tdp_w * share.low, known.tdp_w * share.mid, known.tdp_w * share.high)
+    watts = allocated_w(known, catalog) if utilization is None else used_w(known, utilization, catalog)
+    origin, source = "default", "hours allocated; constants.csv, allocation_load_share"
+    if utilization is not None:
+        origin, source = "modelled", "utilization by SLURM's accounting; constants.csv, utilization_load_ratio"
     for host in hosts:
         for place in range(count_of(host)):
             meter = Meter(
-                f"gpu-{place}", "accelerator", known.id, SENSOR, "gpu", "default", max_w=known.tdp_w,
-                source="hours allocated; constants.csv, allocation_load_share",
-            )  # fmt: skip
+                f"gpu-{place}", "accelerator", known.id, SENSOR, "gpu", origin, source=source, max_w=known.tdp_w
+            )
             yield _drawn(meter, host, watts, job.duration_s)
 
 

@@ -10,6 +10,7 @@ from functools import lru_cache
 from footprint.catalog import Catalog
 from footprint.fleet.devices import Job
 from footprint.fleet.meters import accelerator_of
+from footprint.fleet.modelled import allocated_w, used_w
 from footprint.fleet.site_file import Partition, SiteFile
 from footprint.fleet.slurm import Start
 from footprint.units import J_PER_KWH, S_PER_H, W_PER_KW
@@ -21,7 +22,6 @@ __all__ = [
     "Held",
     "Span",
     "accelerators_part",
-    "allocated_w",
     "consumed",
     "held",
     "ids",
@@ -29,7 +29,6 @@ __all__ = [
     "may_have_accelerators",
     "modelled",
     "spans",
-    "used_w",
 ]
 
 LEAST_W, MOST_W = 50.0, 15_000.0
@@ -166,32 +165,16 @@ def modelled(one: Held, catalog: Catalog, stalled_utilization: float) -> tuple[s
     known = known_as(one.device, catalog)
     if known is None or not known.tdp_w or not one.count:
         return None
-    told = one.start.utilizations
-    if told:
-        idle = [share for share in told if share < stalled_utilization]
-        watts = used_w(known, sum(told) / len(told), catalog)
+    told, share = one.start.utilizations, one.start.utilization
+    if told and share is not None:
+        idle = [busy for busy in told if busy < stalled_utilization]
+        watts = used_w(known, share, catalog)
         idle_w = used_w(known, sum(idle) / len(idle), catalog) if idle else Range.exactly(0.0)
         return "C", _kwh(watts, one.hours), _kwh(idle_w, one.hours * len(idle) / len(told))
-    busy_s = one.start.busy_accelerator_s
-    if busy_s is not None:
-        whole_s = one.count * one.duration_s / one.share
-        share = min(busy_s / whole_s, 1.0)
+    if share is not None:
         energy = _kwh(used_w(known, share, catalog), one.hours)
         return "C", energy, energy if share < stalled_utilization else None
     return "D", _kwh(allocated_w(known, catalog), one.hours), None
-
-
-def used_w(known: Accelerator, share: float, catalog: Catalog) -> Range:
-    """Watts at a utilization: idle, and of what is between idle and the rating the share that such use draws."""
-    ratio, idle_w = catalog.constant("utilization_load_ratio"), known.idle_w or 0.0
-    low, mid, high = (idle_w + (known.tdp_w - idle_w) * share * r for r in (ratio.low, ratio.mid, ratio.high))
-    return Range(low, mid, high)
-
-
-def allocated_w(known: Accelerator, catalog: Catalog) -> Range:
-    """Watts of a device of which nothing is known but that somebody had it."""
-    share = catalog.constant("allocation_load_share")
-    return Range(known.tdp_w * share.low, known.tdp_w * share.mid, known.tdp_w * share.high)
 
 
 def _kwh(watts: Range, hours: float) -> Range:

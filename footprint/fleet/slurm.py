@@ -47,6 +47,16 @@ class Start:
     busy_accelerator_s: float | None = None  # seconds times utilization, summed over its steps
     notes: tuple[str, ...] = ()
 
+    @property
+    def utilization(self) -> float | None:
+        """The mean over its devices and its time, by its comment, else by its steps; None: not told."""
+        if self.utilizations:
+            return sum(self.utilizations) / len(self.utilizations)
+        if self.busy_accelerator_s is None or not self.accelerators_count:
+            return None
+        duration_s = (self.job.ended_utc_s or 0.0) - (self.job.started_utc_s or 0.0)
+        return min(self.busy_accelerator_s / (self.accelerators_count * duration_s), 1.0)
+
 
 @dataclass(frozen=True, slots=True)
 class Accounting:

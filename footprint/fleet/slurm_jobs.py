@@ -14,12 +14,16 @@ from pathlib import Path
 from footprint.errors import InputError
 from footprint.fleet.devices import Job
 from footprint.fleet.slurm import Accounting, Start, read
+from footprint.fleet.slurm_rows import DELIMITER
 from footprint.values import Run
 
 __all__ = ["Known", "known_of"]
 
-FIELDS = "JobID,JobIDRaw,Cluster,User,Account,Partition,State,Start,End,ElapsedRaw,Suspended,NodeList,AllocTRES,JobName"
-"""All of them are known to every version since 17.11; the name is last, for bars may stand in it."""
+FIELDS = (
+    "JobID,JobIDRaw,Cluster,User,Account,Partition,State,Start,End,ElapsedRaw,Suspended,NodeList,AllocTRES,"
+    "TRESUsageInTot,AdminComment,JobName"
+)
+"""All of them are known to every version since 18.08; the name is last, for bars may stand in it."""
 
 TIMEOUT_S = 30.0
 _SUBJECT = re.compile(r"[0-9]{1,18}(?:_[0-9]{1,18})?(?:\+[0-9]{1,9})?")
@@ -105,7 +109,7 @@ def _known(asked: Job, saved: Path | None, environment: Mapping[str, str]) -> Kn
 
 def _asked(program: str, subject: str, environment: Mapping[str, str]) -> tuple[str, str]:
     """What sacct writes, or why it wrote nothing; times in seconds, so that no zone is assumed."""
-    words = [program, "-j", subject, "-D", "--parsable2", "--noconvert", "-o", FIELDS]
+    words = [program, "-j", subject, "-D", "--parsable2", f"--delimiter={DELIMITER}", "--noconvert", "-o", FIELDS]
     try:
         done = subprocess.run(
             words, env={**environment, "SLURM_TIME_FORMAT": "%s"}, stdin=subprocess.DEVNULL, capture_output=True,
