@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shlex
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 
+from footprint.cli import main
+
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
+APART = ("track", "watch", "app", "export")
+"""Commands that take the terminal, signals or a port."""
+
 OUTPUT = re.compile(r"(<!-- output: (?P<command>.+?) -->\n```text\n)(?P<text>.*?)(```)", re.DOTALL)
 
 
@@ -34,13 +41,24 @@ def pictures() -> list[str]:
 
 
 def run(command: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    """Run a documented command as a user would, 80 columns wide."""
-    words = shlex.split(command, comments=True)
-    environment = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1"}
-    return subprocess.run(
-        [sys.executable, "-m", "footprint", *words[1:]],
-        capture_output=True, text=True, cwd=folder, env=environment, check=False, encoding="utf-8",
-    )  # fmt: skip
+    """Run a documented command as a user would, 80 columns wide; a process of its own only where it starts others."""
+    words = shlex.split(command, comments=True)[1:]
+    here = {"COLUMNS": "80", "NO_COLOR": "1"}
+    if words[0] in APART:
+        return subprocess.run(
+            [sys.executable, "-m", "footprint", *words],
+            capture_output=True, text=True, cwd=folder, env=os.environ | here, check=False, encoding="utf-8",
+        )  # fmt: skip
+    code, out, err = 0, io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.chdir(folder)
+        for name, value in here.items():
+            patch.setenv(name, value)
+        try:
+            main.run(words)
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+    return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
 
 
 @pytest.mark.parametrize("command", commands())
