@@ -18,7 +18,7 @@ from itertools import accumulate, pairwise
 
 from footprint.fleet.devices import Labels, is_own
 from footprint.fleet.families import TARGET_LABELS, Family
-from footprint.fleet.prometheus import BLANK, Prometheus, milliseconds
+from footprint.fleet.prometheus import BLANK, Columns, Prometheus, as_written, milliseconds
 from footprint.fleet.queries import any_of, selector
 from footprint.fleet.readings import Reading
 from footprint.units import H_PER_DAY, S_PER_H
@@ -38,11 +38,10 @@ _LOOK_RATIO = 1.1
 _MOST_OFF_RATIO = 0.1
 """Between a half hour's counter and its power, beside what is usual for the device, before it is looked at."""
 
-Labelled = tuple[dict[str, str], "array[float]", "array[float]"]
-Columns = tuple["array[float]", "array[float]"]
+Texts = tuple[list[str], list[str]]
 """Moments, and what was read at them."""
 
-_NONE: Columns = (array("d"), array("d"))
+_NONE: Texts = ([], [])
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +116,7 @@ def _lines(gauges: Gauges, uuids: Sequence[str], begun_s: float, server: Prometh
     family, by = gauges.family, gauges.family.uuid
     whose = any_of(by, uuids)
 
-    def slots(promql: str) -> dict[str, Columns]:
+    def slots(promql: str) -> dict[str, Texts]:
         return _by_uuid(server.columns(promql, begun_s + DAY_S, begun_s, SLOT_S), by)
 
     counters = slots(f"max by({by})({selector(family.counter, whose)})")
@@ -136,20 +135,20 @@ def _lines(gauges: Gauges, uuids: Sequence[str], begun_s: float, server: Prometh
     return lines
 
 
-def _by_uuid(found: Iterable[Labelled], by: str) -> dict[str, Columns]:
+def _by_uuid(found: Iterable[Columns], by: str) -> dict[str, Texts]:
     return {labels.get(by, ""): (times, values) for labels, times, values in found}
 
 
-def _line(counter: Columns, power: Columns, begun_s: float, gauges: Gauges) -> Line:
+def _line(counter: Texts, power: Texts, begun_s: float, gauges: Gauges) -> Line:
     family, drawn_j = gauges.family, [0.0] * (SLOTS + 1)
     known = {
-        round((at_s - begun_s) / SLOT_S): value / family.per_j
-        for at_s, value in zip(*counter, strict=True)
-        if 0 <= value < BLANK
+        round((float(at_s) - begun_s) / SLOT_S): value / family.per_j
+        for at_s, text in zip(*counter, strict=True)
+        if 0 <= (value := float(text)) < BLANK
     }
-    for at_s, value in zip(*power, strict=True):
-        if 0 <= value < BLANK:
-            drawn_j[round((at_s - begun_s) / SLOT_S)] = value / family.per_w * gauges.interval_s
+    for at_s, text in zip(*power, strict=True):
+        if 0 <= (value := float(text)) < BLANK:
+            drawn_j[round((float(at_s) - begun_s) / SLOT_S)] = value / family.per_w * gauges.interval_s
     moved = [  # between half hours at which the counter is known
         (first, last, known[last] - known[first], sum(drawn_j[first + 1 : last + 1]))
         for first, last in pairwise(sorted(known))
@@ -172,13 +171,13 @@ def _line(counter: Columns, power: Columns, begun_s: float, gauges: Gauges) -> L
     return line
 
 
-def _look(line: Line, looks: Columns, begun_s: float, per_share: float, stalled: float) -> None:
+def _look(line: Line, looks: Texts, begun_s: float, per_share: float, stalled: float) -> None:
     counts, idle, used = ([0.0] * (SLOTS + 1) for _ in range(3))
     times, values = looks
     last = 0
     for slot in range(1, SLOTS + 1):
-        first, last = last, bisect_left(times, begun_s + slot * SLOT_S, last)
-        own = [value for value in values[first:last] if 0 <= value < BLANK]
+        first, last = last, bisect_left(times, as_written(begun_s + slot * SLOT_S), last)
+        own = [value for value in map(float, values[first:last]) if 0 <= value < BLANK]
         counts[slot] = len(own)
         used[slot] = sum(own) / per_share
         idle[slot] = sum(value < stalled * per_share for value in own)
@@ -214,7 +213,7 @@ def _window(
     if used and gauges.utilization:
         whose = any_of(family.uuid, sorted(used))
         found += server.columns(f"{selector(gauges.utilization, whose)}[{span}]", begun_s + SLOT_S + pad_s)
-    rows: dict[str, list[Labelled]] = {}
+    rows: dict[str, list[Columns]] = {}
     for row in found:
         rows.setdefault(row[0].get(family.uuid, ""), []).append(row)
     alone = {uuid: _one_scraper(own) for uuid, own in rows.items()}
@@ -222,7 +221,7 @@ def _window(
         _fill(edge, alone.get(edge.uuid, []), gauges, stalled, (begun_s, begun_s + SLOT_S))
 
 
-def _one_scraper(rows: list[Labelled]) -> list[Labelled]:
+def _one_scraper(rows: list[Columns]) -> list[Columns]:
     """Those of one scraper, the fullest: clocks differ."""
     counts: dict[tuple[str, ...], int] = {}
     for labels, times, _ in rows:
@@ -234,34 +233,34 @@ def _one_scraper(rows: list[Labelled]) -> list[Labelled]:
     return [row for row in rows if tuple(row[0].get(name, "") for name in TARGET_LABELS) == fullest]
 
 
-def _fill(edge: Edge, rows: Sequence[Labelled], gauges: Gauges, stalled: float, span: tuple[float, float]) -> None:
+def _fill(edge: Edge, rows: Sequence[Columns], gauges: Gauges, stalled: float, span: tuple[float, float]) -> None:
     family = gauges.family
-    counters: list[Columns] = []
-    powers: list[Columns] = []
-    uses: list[Columns] = []
+    counters: list[Texts] = []
+    powers: list[Texts] = []
+    uses: list[Texts] = []
     begun_s, ended_s = edge.within
     for labels, times, values in rows:
         name = labels["__name__"]
         if name == family.counter:
             counters.append((times, values))
             if edge.marks and not edge.is_marked and is_own(labels, edge.marks):
-                place = bisect_left(times, begun_s)
-                edge.is_marked = place < len(times) and times[place] <= ended_s
+                place = bisect_left(times, as_written(begun_s))
+                edge.is_marked = place < len(times) and float(times[place]) <= ended_s
         elif name == gauges.power:
             powers.append((times, values))
         elif not edge.marks or is_own(labels, edge.marks):
             uses.append((times, values))
     before, after = _last(counters, edge.at_s), _next(counters, edge.at_s)
     if before is not None:
-        edge.before = Reading(before[0], before[1] / family.per_j, _at(powers, before[0], family.per_w))
+        edge.before = Reading(float(before[0]), before[1] / family.per_j, _at(powers, before[0], family.per_w))
     if after is not None:
-        edge.after = Reading(after[0], after[1] / family.per_j, _at(powers, after[0], family.per_w))
+        edge.after = Reading(float(after[0]), after[1] / family.per_j, _at(powers, after[0], family.per_w))
     edge.many = len(counters) > 1 and _overlap([times for times, _ in counters])
     if uses:
         edge.seen = _seen(uses, powers, max(begun_s, span[0]), min(ended_s, span[1]), gauges, stalled)
 
 
-def _overlap(series: Sequence[array[float]]) -> bool:
+def _overlap(series: Sequence[list[str]]) -> bool:
     """Whether several series of one metric had readings at once."""
     spans = sorted((times[0], times[-1]) for times in series)
     return any(later[0] <= earlier[1] for earlier, later in pairwise(spans)) and (
@@ -269,47 +268,49 @@ def _overlap(series: Sequence[array[float]]) -> bool:
     )
 
 
-def _last(series: Sequence[Columns], at_s: float) -> tuple[float, float] | None:
+def _last(series: Sequence[Texts], at_s: float) -> tuple[str, float] | None:
     """The last reading at or before a moment; of several at once the highest."""
-    found: tuple[float, float] | None = None
+    found: tuple[str, float] | None = None
+    moment = as_written(at_s)
     for times, values in series:
-        for place in range(bisect_right(times, at_s) - 1, -1, -1):
-            if 0 <= values[place] < BLANK:
-                one = (times[place], values[place])
+        for place in range(bisect_right(times, moment) - 1, -1, -1):
+            if 0 <= (value := float(values[place])) < BLANK:
+                one = (times[place], value)
                 found = one if found is None else max(found, one)
                 break
     return found
 
 
-def _next(series: Sequence[Columns], at_s: float) -> tuple[float, float] | None:
-    found: tuple[float, float] | None = None
+def _next(series: Sequence[Texts], at_s: float) -> tuple[str, float] | None:
+    found: tuple[str, float] | None = None
+    moment = as_written(at_s)
     for times, values in series:
-        for place in range(bisect_right(times, at_s), len(times)):
-            if 0 <= values[place] < BLANK:
-                one = (times[place], values[place])
+        for place in range(bisect_right(times, moment), len(times)):
+            if 0 <= (value := float(values[place])) < BLANK:
+                one = (times[place], value)
                 found = one if found is None or (one[0], -one[1]) < (found[0], -found[1]) else found
                 break
     return found
 
 
-def _at(series: Sequence[Columns], at_s: float, per: float) -> float | None:
+def _at(series: Sequence[Texts], moment: str, per: float) -> float | None:
     for times, values in series:
-        place = bisect_left(times, at_s)
-        if place < len(times) and times[place] == at_s and 0 <= values[place] < BLANK:
-            return values[place] / per
+        place = bisect_left(times, moment)
+        if place < len(times) and times[place] == moment and 0 <= (value := float(values[place])) < BLANK:
+            return value / per
     return None
 
 
 def _seen(
-    uses: Sequence[Columns], powers: Sequence[Columns], begun_s: float, ended_s: float, gauges: Gauges, stalled: float
+    uses: Sequence[Texts], powers: Sequence[Texts], begun_s: float, ended_s: float, gauges: Gauges, stalled: float
 ) -> Seen:
     seen, family = Seen(), gauges.family
     for times, values in uses:
-        first, last = bisect_right(times, begun_s), bisect_right(times, ended_s)
+        first, last = bisect_right(times, as_written(begun_s)), bisect_right(times, as_written(ended_s))
         for place in range(first, last):
-            if not 0 <= values[place] < BLANK:
+            if not 0 <= (value := float(values[place])) < BLANK:
                 continue
-            share = values[place] / family.per_share
+            share = value / family.per_share
             seen.count += 1
             seen.used += share
             if share < stalled:

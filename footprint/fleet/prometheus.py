@@ -11,7 +11,6 @@ import math
 import re
 import threading
 import time
-from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from footprint.fleet.access import Access
 from footprint.units import MILLISECONDS_PER_S
 from footprint.version import __version__
 
-__all__ = ["MOST_POINTS", "Prometheus", "Series", "in_order", "milliseconds"]
+__all__ = ["MOST_POINTS", "Columns", "Prometheus", "Series", "as_written", "in_order", "milliseconds"]
 
 MOST_POINTS = 10_000
 """Of one series in one answer; servers refuse more than 11,000."""
@@ -50,6 +49,10 @@ _TOO_MUCH = (
 
 _THANOS = {"partial_response": "false", "max_source_resolution": "0s", "dedup": "true"}
 """No half answers, nothing downsampled, replicas joined; others pass over what they do not know."""
+
+
+Columns = tuple[dict[str, str], list[str], list[str]]
+"""Labels, moments and values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,27 +95,24 @@ class Prometheus:
         """An instant query: one value a series, or, of a range selector, its raw samples."""
         return self._query("query", {"query": promql, "time": f"{at_s:.3f}"})
 
-    def columns(
-        self, promql: str, at_s: float, since_s: float | None = None, step_s: float = 0.0
-    ) -> list[tuple[dict[str, str], array[float], array[float]]]:
+    def columns(self, promql: str, at_s: float, since_s: float | None = None, step_s: float = 0.0) -> list[Columns]:
         """Label sets, each with its moments and values: at a moment, or by steps since another.
 
-        For large answers of which little is read: in columns, and with what is no reading still in them.
+        For large answers of which little is read: as text, and with what is no reading still in it. Moments of one
+        width are in order as text too, see `as_written`.
         """
         name, asked = "query", {"query": promql, "time": f"{at_s:.3f}"}
         if since_s is not None:
             name = "query_range"
             asked = {"query": promql, "start": f"{since_s:.3f}", "end": f"{at_s:.3f}", "step": f"{step_s:.3f}"}
-        found: list[tuple[dict[str, str], array[float], array[float]]] | None = self._ask(
-            name, {**asked, **_THANOS}, self._columns
-        )
+        found: list[Columns] | None = self._ask(name, {**asked, **_THANOS}, self._columns)
         if found is None:
             raise QueryError(self.address, "answers with something else than series", "give the address of Prometheus")
         with self._lock:
             self.samples_count += sum(len(times) for _, times, _ in found)
         return found
 
-    def _columns(self, text: bytes) -> list[tuple[dict[str, str], array[float], array[float]]] | None:
+    def _columns(self, text: bytes) -> list[Columns] | None:
         """As servers write it without a space; else as any JSON."""
         found = columns_of(text.decode("utf-8", "replace"))
         if found is not None:
@@ -121,7 +121,7 @@ class Prometheus:
         try:
             rows = [(row["metric"], row["values"] if "values" in row else [row["value"]]) for row in data["result"]]
             return [
-                (labels, array("d", [at_s for at_s, _ in pairs]), array("d", [float(value) for _, value in pairs]))
+                (labels, [as_written(at_s) for at_s, _ in pairs], [str(value) for _, value in pairs])
                 for labels, pairs in rows
             ]
         except (KeyError, TypeError, ValueError):
@@ -269,12 +269,17 @@ _HEAD = re.compile(r'\{"status":"success","data":\{"resultType":"matrix","result
 _DECODER = json.JSONDecoder()
 
 
-def columns_of(text: str) -> list[tuple[dict[str, str], array[float], array[float]]] | None:
+def as_written(at_s: float) -> str:
+    """A moment as servers write it: to the millisecond, no more digits than there are."""
+    return f"{at_s:.3f}".rstrip("0").rstrip(".")
+
+
+def columns_of(text: str) -> list[Columns] | None:
     """A matrix that is written without a space, several times faster than JSON; None for any other answer."""
     head = _HEAD.match(text)
     if head is None or not text.endswith("]}}"):
         return None
-    found: list[tuple[dict[str, str], array[float], array[float]]] = []
+    found: list[Columns] = []
     at, end = head.end(), len(text) - 3
     try:
         while at < end:
@@ -284,8 +289,8 @@ def columns_of(text: str) -> list[tuple[dict[str, str], array[float], array[floa
             until = text.index("]]}", at)
             if not text.startswith(',"values":[[', at):
                 return None
-            numbers = array("d", map(float, text[at + 12 : until].replace('"', "").replace("],[", ",").split(",")))
-            found.append((labels, numbers[::2], numbers[1::2]))
+            pairs = text[at + 12 : until].replace('"', "").replace("],[", ",").split(",")
+            found.append((labels, pairs[::2], pairs[1::2]))
             at = until + 4  # and a comma, but for the last
     except ValueError:
         return None
