@@ -166,6 +166,35 @@ def client(words: str) -> None:
     print(json.dumps(asdict(measured(plan, url, pid, of_devices, of_days))))
 
 
+def command(plan: Plan, url: str, folder: Path) -> tuple[float, float, float]:
+    """`footprint jobs` over the whole site, as a user types it: seconds, CPU seconds and peak MB of the command."""
+    saved = folder / "sacct.txt"
+    saved.write_text("".join(sacct(plan)), encoding="utf-8")
+    words = [
+        sys.executable, "-m", "footprint", "jobs", "--since", "2026-10", "--until", "2026-10", "--by", "account",
+        "--sacct", str(saved), "--prometheus", url, "--country", "FR", "--out", str(folder / "month.csv"),
+    ]  # fmt: skip
+    begun_s, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(words, check=True, stderr=subprocess.DEVNULL)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return time.perf_counter() - begun_s, used_s, after.ru_maxrss / 1024
+
+
+def sacct(plan: Plan) -> Iterator[str]:
+    """The jobs as `sacct --parsable2` writes them, requeued ones as often as they started."""
+    yield "JobID|JobIDRaw|Cluster|User|Account|Partition|State|Start|End|ElapsedRaw|NNodes|NodeList|AllocTRES|JobName\n"
+    for one in plan.jobs:
+        job, begun_s, ended_s = one.job, int(one.job.started_utc_s or 0), int(one.job.ended_utc_s or 0)
+        state = "FAILED" if job.status == "failed" else "COMPLETED"
+        count = len(one.devices)
+        yield (
+            f"{job.id}|{job.id}|site|{job.user}|{job.account}|gpu|{state}|{begun_s}|{ended_s}|{ended_s - begun_s}|"
+            f"{len(job.hosts)}|{','.join(job.hosts)}|billing={count},gres/gpu={count},gres/gpu:h100={count},"
+            f"node={len(job.hosts)}|{job.name}\n"
+        )
+
+
 # shown
 
 
@@ -219,6 +248,7 @@ def main() -> None:
     asked.add_argument("--plot", type=Path, help="an HTML file, or a picture")
     asked.add_argument("--home", type=Path, help="where blocks are kept")
     asked.add_argument("--clean", action="store_true", help="remove the blocks in the end")
+    asked.add_argument("--command", action="store_true", help="`footprint jobs` of the whole site too")
     asked.add_argument("--client", help=argparse.SUPPRESS)
     words = asked.parse_args()
     if words.client:
@@ -226,7 +256,7 @@ def main() -> None:
         return
     home = words.home or Path(tempfile.gettempdir()) / "footprint-site"
     begun_s = time.perf_counter()
-    _, data = built(words.devices, words.days, words.pace, home)
+    plan, data = built(words.devices, words.days, words.pace, home)
     print(f"blocks in {data}, {time.perf_counter() - begun_s:.0f} s")
     sizes = [(words.devices, float(words.days))]
     if words.grow:
@@ -237,6 +267,9 @@ def main() -> None:
         for size in sizes:
             rows.append(apart(home, (words.devices, words.days, words.pace), url, pid, *size))
             table(rows)
+        if words.command:
+            took_s, used_s, peak_mb = command(plan, url, data.parent)
+            print(f"footprint jobs: {took_s:.1f} s, {used_s:.1f} s of CPU, {peak_mb:.0f} MB at most")
     if words.plot:
         plot(rows, words.plot)
     if words.clean:
