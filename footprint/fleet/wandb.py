@@ -103,13 +103,13 @@ def _key(key: str) -> tuple[str, str, str] | None:
     return (match[3] or "", match[1], match[2]) if match else None
 
 
-def _take(record: Record, at_s: float, host: str, told: Iterable[tuple[str, Any]]) -> None:
+def _take(record: Record, at_s: float, told: Iterable[tuple[str, Any]]) -> None:
     """A moment's readings."""
     found: dict[tuple[str, str], dict[str, float | None]] = {}
     for key, cell in told:
         known = _key(key)
         if known:
-            found.setdefault((known[0] or host, known[1]), {})[known[2]] = number_of(cell)
+            found.setdefault((known[0], known[1]), {})[known[2]] = number_of(cell)
     for (where, place), one in found.items():
         device = record.device(where, place)
         device.add(at_s, one.get(_POWER), one.get(_COUNTER))
@@ -121,17 +121,18 @@ def _take(record: Record, at_s: float, host: str, told: Iterable[tuple[str, Any]
 
 
 def _of_log(path: Path) -> Record:
-    record, host, exit_code, last_s = _record(path), "", None, None
-    run_id, offered = "", list[tuple[float, list[tuple[str, str]]]]()
+    record, host, run_id = _record(path), "", ""
+    exit_code: int | bytes | None = None
+    first_s = last_s = None
     for data in wandb_log.records(path):
         for number, value in wandb_log.fields(data):
             if not isinstance(value, bytes):
                 continue
             if number == _STATS:
                 at_s = wandb_log.seconds(wandb_log.first(value, 2))
-                last_s = last_s if at_s is None else at_s
                 if at_s is not None:
-                    offered.append((at_s, _items(value)))
+                    first_s, last_s = at_s if first_s is None else first_s, at_s
+                    _take(record, at_s, _items(value))
             elif number == _RUN:
                 run_id = wandb_log.text(value, 1) or run_id
                 record.project, record.name = wandb_log.text(value, 3), wandb_log.text(value, 8)
@@ -145,11 +146,10 @@ def _of_log(path: Path) -> Record:
                 record.version = wandb_log.text(wandb_log.first(value, 1), 1).split("+")[0]
             elif number == _EXIT:
                 exit_code = next((one for field, one in wandb_log.fields(value) if field == 1), 0)
-    for at_s, items in offered:
-        _take(record, at_s, host, items)
+    record.devices = {(where or host, place): one for (where, place), one in record.devices.items()}
     record.status = "interrupted" if exit_code is None else "failed" if exit_code else "finished"
-    begun_s = offered[0][0] if offered else 0.0  # each start of a run has a file, and keeps its id
-    record.key = f"{int(begun_s)}-{run_id or digest(path.name)}"
+    # each start of a run has a file of its own, and keeps the run's id
+    record.key = f"{int(first_s or 0)}-{run_id or digest(path.name)}"
     record.name = record.name or run_id or path.stem
     record.model = record.model or _model_beside(path)
     record.ended_utc_s = last_s
@@ -201,7 +201,7 @@ def _of_rows(path: Path, asked: Asked, problems: Problems) -> Record:
             if at_s is None:
                 lacks_moment = lacks_moment or any(name in row for name in _SINCE_START)
                 continue
-            _take(record, at_s, "", own.items())
+            _take(record, at_s, own.items())
             count += 1
             begun = begun or (at_s, *sorted((key, str(cell)) for key, cell in own.items()))
     except DataError as error:
