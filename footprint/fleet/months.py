@@ -207,7 +207,8 @@ def _energies(
     for energy in many_energies([one.job for one in own], server, catalog, model=model, shown=shown):
         one = by_job[_key(energy.job)].pop()
         if energy.it_energy_kwh is None:
-            told.note("without metrics, by SLURM's word or by rating", one.start.id)
+            why = next((f" ({note})" for note in energy.notes if one.start.job.id not in note), "")
+            told.note(f"without metrics{why}, by SLURM's word or by rating", one.start.id)
             yield from _by_slurm(one, catalog, stalled, told)
         elif one.count and energy.accelerators_held > one.count * (1 + _MOST_OVER):
             told.note("with more devices in the metrics of their hosts than were allocated, by rating", one.start.id)
