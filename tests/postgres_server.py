@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -48,9 +49,12 @@ def _user() -> dict[str, Any]:
 
 
 def _free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])
+    """One that no program is given unasked, so that it is free again after a restart."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as listening, contextlib.suppress(OSError):
+            listening.bind(("127.0.0.1", port))
+            return port
 
 
 class Server:
@@ -64,7 +68,6 @@ class Server:
         assert found is not None, missing()
         self._bin, self._user, self._is_safe = found, _user(), is_safe
         self.folder = Path(tempfile.mkdtemp(prefix="pg-"))
-        self.port = 5432  # the name of its socket; on loopback it is another
         self.tcp_port = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._count = 0
@@ -194,6 +197,7 @@ class Server:
             store.open_ledger(self.url(self._shared_name)).close()
         if self._shared is None:
             self._shared = psycopg.connect(self.conninfo(self._shared_name), autocommit=True)
+            self._shared.execute("SET lock_timeout = '60s'")
         for table in _TABLES:
             self._shared.execute(f"DELETE FROM {table}")
         return self.url(self._shared_name)

@@ -185,6 +185,7 @@ def _said(error: BaseException, url: URL) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     chosen = next((line for line in lines if "FATAL:" in line), lines[0] if lines else type(error).__name__)
     said = " ".join(chosen.rpartition("FATAL:")[2].split())
+    said = said.removeprefix("connection failed: ").removeprefix("connection is bad: ")
     password = str(url.password or url.query.get("password") or "")
     if len(password) > 2:
         said = said.replace(password, "***")
