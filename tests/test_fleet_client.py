@@ -17,7 +17,15 @@ from hypothesis import strategies as st
 
 from footprint.errors import InputError, QueryError
 from footprint.fleet.access import access
-from footprint.fleet.prometheus import MOST_POINTS, Prometheus, in_order, joined, milliseconds
+from footprint.fleet.prometheus import (
+    MOST_POINTS,
+    Prometheus,
+    as_written,
+    columns_of,
+    in_order,
+    joined,
+    milliseconds,
+)
 from footprint.fleet.queries import any_of, differs, equals, hosts_like, selector
 
 SECRET = "s3cr3t-t0ken"
@@ -298,3 +306,60 @@ def test_parts_of_one_series_are_one(fake: Fake) -> None:
     earlier = client(fake).raw("up{}", 0.0, 9.0)
     (whole,) = joined((*later, *earlier))
     assert whole.samples == [(1.0, 1.0), (2.0, 2.0), (3.0, 3.0)]
+
+
+# large answers, in columns
+
+_ROWS = st.lists(
+    st.tuples(
+        st.dictionaries(st.text(max_size=8), st.text(max_size=12), max_size=4),
+        st.lists(st.tuples(st.integers(0, 2 * 10**12), st.floats(allow_nan=False)), min_size=1, max_size=5),
+    ),
+    max_size=4,
+)
+
+
+@given(_ROWS, st.booleans())
+def test_columns_are_what_json_says(rows: list[Any], is_ascii: bool) -> None:
+    result = [{"metric": labels, "values": [[ms / 1000, str(value)] for ms, value in pairs]} for labels, pairs in rows]
+    answer = {"status": "success", "data": {"resultType": "matrix", "result": result}}
+    found = columns_of(json.dumps(answer, separators=(",", ":"), ensure_ascii=is_ascii))
+    assert found is not None
+    assert [labels for labels, _, _ in found] == [labels for labels, _ in rows]
+    for (_, times, values), (_, pairs) in zip(found, rows, strict=True):
+        assert [float(at_s) for at_s in times] == [ms / 1000 for ms, _ in pairs]
+        assert [float(value) for value in values] == [value for _, value in pairs]
+
+
+@given(st.text(max_size=60))
+def test_columns_of_anything_else_are_none(text: str) -> None:
+    assert columns_of(text) is None
+    assert columns_of('{"status":"success","data":{"resultType":"matrix","result":[' + text + "]}}") in (None, [])
+
+
+@given(st.integers(10**12, 2 * 10**12), st.integers(10**12, 2 * 10**12))
+def test_moments_as_written_are_in_order(a: int, b: int) -> None:
+    assert (as_written(a / 1000) < as_written(b / 1000)) == (a < b)
+
+
+def test_columns_come_from_servers_that_write_json_in_another_way(fake: Fake) -> None:
+    series = {"metric": {"UUID": "a"}, "values": [[1.0, "2"], [2.5, "NaN"]]}
+    fake.answers = [success([series]), success([series], warnings=["half of it"]), success([POINT]), success("x")]
+    one = client(fake)
+    assert one.columns("up[5m]", 3.0) == [({"UUID": "a"}, ["1", "2.5"], ["2", "NaN"])]
+    assert one.columns("up", 3.0, 1.0, 1.5)[0][1] == ["1", "2.5"]
+    assert fake.asked[1][0].endswith("/query_range")
+    assert list(one.warnings) == ["half of it"]
+    assert one.columns("up", 3.0) == [({"UUID": "a"}, ["1"], ["2"])]
+    with pytest.raises(QueryError, match="something else than series"):
+        one.columns("up", 3.0)
+
+
+def test_label_sets_are_asked_for_without_samples(fake: Fake) -> None:
+    rows = {"status": "success", "data": [{"__name__": "up", "UUID": "a"}]}
+    fake.answers = [(200, {}, json.dumps(rows).encode()), success([POINT])]
+    one = client(fake)
+    assert one.labels(["up", "down"], 1.0, 2.0) == [{"__name__": "up", "UUID": "a"}]
+    assert fake.asked[0][0].endswith("/series")
+    with pytest.raises(QueryError, match="something else than series"):
+        one.labels(["up"], 1.0, 2.0)
