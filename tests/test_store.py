@@ -37,6 +37,16 @@ def ledger(request: pytest.FixtureRequest) -> Iterator[Ledger]:
         yield opened
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def filled(request: pytest.FixtureRequest) -> Iterator[Ledger]:
+    """A ledger of either kind with several runs and a plan, for those who only look."""
+    server = request.getfixturevalue("postgres") if request.param == "postgresql" else None
+    with store.open_ledger(server.url(server.new()) if server else "sqlite://") as opened:
+        fill(opened)
+        opened.save_plan(handmade.footprint(), "a plan")
+        yield opened
+
+
 @pytest.fixture
 def filed(tmp_path: Path) -> Iterator[Ledger]:
     """A ledger in a file."""
@@ -222,12 +232,10 @@ def test_every_handle_is_the_end_of_one_id_and_finds_it(ledger: Ledger) -> None:
         (Filter(project="speech", status="failed"), ""),
     ],
 )
-def test_filters_narrow_the_list_and_the_totals_alike(ledger: Ledger, wanted: Filter, ids: str) -> None:
-    fill(ledger)
-    ledger.save_plan(handmade.footprint(), "a plan")
-    listed = [entry for entry in ledger.list(wanted) if entry.kind != "plan"]
+def test_filters_narrow_the_list_and_the_totals_alike(filled: Ledger, wanted: Filter, ids: str) -> None:
+    listed = [entry for entry in filled.list(wanted) if entry.kind != "plan"]
     assert [entry.id.split("-")[0] for entry in listed] == ids.split()
-    assert sum(total.run_count for total in ledger.totals(None, wanted)) == len(listed)
+    assert sum(total.run_count for total in filled.totals(None, wanted)) == len(listed)
 
 
 # adding up
@@ -244,26 +252,23 @@ def test_totals_count_failed_and_interrupted_runs_and_no_plans(ledger: Ledger) -
     assert by_status == {"finished": 3, "failed": 1, "interrupted": 1}
 
 
-def test_totals_by_name_and_project_add_up_to_the_whole(ledger: Ledger) -> None:
-    fill(ledger)
-    (whole,) = ledger.totals()
+def test_totals_by_name_and_project_add_up_to_the_whole(filled: Ledger) -> None:
+    (whole,) = filled.totals()
     for by in ("name", "project", "month", "status"):
-        parts = ledger.totals(by)
+        parts = filled.totals(by)
         assert sum(t.facility_energy_kwh.mid for t in parts) == pytest.approx(whole.facility_energy_kwh.mid, rel=1e-12)
         assert sum(t.total_location_kgco2e.high for t in parts) == pytest.approx(
             whole.total_location_kgco2e.high, rel=1e-12
         )
-    assert {t.key: t.run_count for t in ledger.totals("tag")} == {"sft": 2, "night": 3, "": 1}
+    assert {t.key: t.run_count for t in filled.totals("tag")} == {"sft": 2, "night": 3, "": 1}
 
 
-def test_months_by_project_are_those_of_each_project_alone(ledger: Ledger) -> None:
-    fill(ledger)
-    ledger.save_plan(handmade.footprint(), "a plan")
-    found = ledger.months_by_project()
+def test_months_by_project_are_those_of_each_project_alone(filled: Ledger) -> None:
+    found = filled.months_by_project()
     assert list(found) == ["llm", "speech"]
     for project, months in found.items():
-        assert months == ledger.totals("month", Filter(project=project))
-    assert ledger.months_by_project(Filter(status="failed"))["llm"][0].run_count == 1
+        assert months == filled.totals("month", Filter(project=project))
+    assert filled.months_by_project(Filter(status="failed"))["llm"][0].run_count == 1
 
 
 def test_a_run_over_two_months_is_in_both_with_its_share(ledger: Ledger) -> None:
