@@ -29,7 +29,7 @@ def own_home(tmp_path_factory: pytest.TempPathFactory) -> None:
     home = tmp_path_factory.mktemp("home")
     os.environ["FOOTPRINT_HOME"] = str(home)
     os.environ["FOOTPRINT_CLAIMS"] = str(home / "claims")
-    for name in ("FOOTPRINT_FOLDER", "FOOTPRINT_RUN_ID", "FOOTPRINT_STORE", "FOOTPRINT_DATA"):
+    for name in ("FOOTPRINT_FOLDER", "FOOTPRINT_RUN_ID", "FOOTPRINT_STORE", "FOOTPRINT_DATA", "FOOTPRINT_SITE"):
         os.environ.pop(name, None)
 
 

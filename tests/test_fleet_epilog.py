@@ -118,7 +118,7 @@ def test_a_server_that_does_not_answer_is_given_up(site: Path, silent: str) -> N
     words = ["slurm-epilog", "--site", str(site), "--prometheus", silent, "--timeout", "0.2"]
     done = subprocess.run(
         [sys.executable, "-m", "footprint", *words],
-        env={**os.environ, **JOB}, capture_output=True, text=True, timeout=60, check=False,
+        env={**os.environ, **JOB}, capture_output=True, text=True, timeout=180, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "no line of this job: not done within 0.2 s" in done.stderr
