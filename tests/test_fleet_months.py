@@ -204,6 +204,12 @@ def test_steps_tell_utilization_where_there_is_no_comment_each_for_its_time() ->
     assert accelerators(part).mid == pytest.approx(accelerators(table(row(AdminComment=js1(*[45] * 8)))).mid, rel=1e-9)
 
 
+def test_a_utilization_of_zero_by_steps_is_not_known_rather_than_idle() -> None:
+    found = table(row(1), row("1.0", AllocTRES="", TRESUsageInTot="cpu=00:01:00,gres/gpuutil=0"))
+    assert found.total.grade_share == (("D", 1.0),)
+    assert found.total.idle is None
+
+
 def test_a_broken_comment_costs_the_comment_not_the_job() -> None:
     bomb = "JS1:" + base64.b64encode(gzip.compress(b"\0" * 3_000_000)).decode()
     found = table(row(AdminComment=bomb), row(2, AdminComment="JS1:xx"))

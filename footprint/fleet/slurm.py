@@ -258,9 +258,9 @@ def _commented(row: Row, found: Found) -> tuple[float, ...]:
 
 
 def _busy_s(row: Row, duration_s: float) -> float | None:
-    """A step's seconds times the sum of its processes' utilization."""
+    """A step's seconds times the sum of its processes' utilization; 0 is what SLURM writes where it cannot see them."""
     told = amounts(tres(row.get("tresusageintot"))).get("gres/gpuutil")
-    return None if told is None else told / PERCENT_PER_SHARE * duration_s
+    return None if not told else told / PERCENT_PER_SHARE * duration_s
 
 
 def _label_id(row: Row) -> str:
