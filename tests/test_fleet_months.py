@@ -7,6 +7,7 @@ import csv
 import gzip
 import io
 import json
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -572,3 +573,17 @@ def test_a_job_alone_is_of_the_grade_that_it_has_in_the_table(
     assert found["evidence"] == "C"
     drawn = sum(one["it_energy_kwh"]["mid"] for one in found["meters"] if one["meter"]["component"] == "accelerator")
     assert drawn == pytest.approx(accelerators(table(row(AdminComment=js1(*[90] * 8)))).mid, rel=1e-9)
+
+
+@pytest.mark.clock
+def test_processor_time_grows_with_jobs_and_no_faster() -> None:
+    def seconds(count: int) -> float:
+        rows = [row(i, since=OCTOBER + i * 60, User=f"user{i % 40}") for i in range(count)]
+        begun = time.process_time()
+        found = read_lines([HEADER, *rows], zone=UTC)
+        jobs_table(found, OCTOBER, NOVEMBER, "user", SITE, CATALOG, {})
+        return time.process_time() - begun
+
+    seconds(100)  # tables are read, draws made
+    few = min(seconds(1500) for _ in range(2))
+    assert seconds(6000) < 8 * few  # linear: 4
