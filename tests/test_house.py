@@ -46,6 +46,7 @@ FLOORS: dict[str, int] = {
     "measurement.sampler": 3,
     "measurement.metering": 3,
     "measurement.journal": 3,
+    "measurement.lines": 3,  # how samples stand in a line: the journal writes them, the tracker counts by them
     "accounting": 4,
     "throughput": 4,
     "report": 4,
@@ -68,6 +69,7 @@ SAME_FLOOR = {
     ("__main__", "cli"): "the other way to start the same command line",
     ("store", "records"): "runs are stored as plain data",
     ("store", "measurement.journal"): "where home is and which folders hold journals is said once",
+    ("measurement.journal", "measurement.lines"): "what a line is made of",
     ("measurement.journal", "records"): "a journal's first line holds meters as plain data",
     ("measurement.sensors", "catalog"): "the watts of a modelled sensor and the error of a measured one are rows",
 }

@@ -532,6 +532,38 @@ def test_energy_drawn_while_next_to_nothing_ran_is_stalled() -> None:
     assert usage.stalled_it_energy_kwh == pytest.approx(220.0 / J_PER_KWH, rel=1e-9)
 
 
+def test_what_counters_tell_alone_is_sorted_by_the_next_reading_in_full() -> None:
+    found = integral(counting(), [joules(0, 0.0, power_w=400.0, utilization=0.9, attributed_share=0.5)])
+    for second in range(1, 11):
+        full = {"power_w": 400.0, "utilization": 0.01, "attributed_share": 0.25} if second % 5 == 0 else {}
+        found.push(joules(second, 400.0 * second, **full))
+    found.push(joules(11, 4500.0))
+    usage = found.usage("host", 0.0, 11.0)
+    assert usage.stalled_it_energy_kwh == pytest.approx(4000.0 / J_PER_KWH, rel=0.01)
+    assert usage.attributed_it_energy_kwh is not None
+    assert usage.attributed_it_energy_kwh.mid == pytest.approx(1000.0 / J_PER_KWH, rel=0.01)
+    assert usage.counter_over_power_ratio == pytest.approx(1.0, abs=1e-9)
+    assert found.power_w() == pytest.approx(500.0, abs=1e-9)  # since the last reading of power
+    assert (usage.gaps, usage.coverage_share) == ((), 1.0)
+
+
+def test_readings_of_power_far_apart_are_not_held_against_a_counter() -> None:
+    found = integral(counting(), [joules(0, 0.0, power_w=400.0)])
+    for second in range(1, 31):
+        found.push(joules(second, 100.0 * second, power_w=400.0 if second == 30 else None))
+    assert found.usage("host", 0.0, 30.0).counter_over_power_ratio is None
+
+
+def test_a_model_goes_on_to_the_end_of_what_was_read_at_its_last_watts_and_no_further_than_a_gap() -> None:
+    model = of_power(None, component="cpu", period_s=10.0, idle_w=20.0, max_w=100.0)
+    samples = [Sample("gpu", at_s, power_w=50.0) for at_s in (0.0, 10.0)]
+    found = integral(model, samples)
+    killed = found.joules(0.0, 17.0)
+    assert (killed.low, killed.mid, killed.high) == pytest.approx((640.0, 850.0, 1200.0), abs=1e-9)
+    assert found.usage("host", 0.0, 17.0).gaps == ()
+    assert found.joules(0.0, 50.0).mid == pytest.approx(500.0, abs=1e-9)
+
+
 def test_an_idle_processor_is_no_stall() -> None:
     meter = of_power(None, component="cpu")
     usage = integral(meter, [watts(0, 10.0), watts(10, 10.0, utilization=0.0)]).usage("host", 0.0, 10.0)
@@ -661,6 +693,15 @@ def test_a_host_is_the_sum_of_its_meters_and_keeps_the_curve_of_it() -> None:
     assert host.curve == [(0.0, 0.0), (1.0, 250.0), (2.0, 500.0), (3.0, 750.0)]
     assert sum(host.hourly_j().values()) == pytest.approx(750.0, abs=1e-9)
     assert [usage.meter.id for usage in host.usages("host", 0.0, 3.0)] == ["gpu", "cpu"]
+
+
+def test_a_meter_that_is_read_more_rarely_lies_under_the_curve_in_between_too() -> None:
+    host = host_of(counting(), of_power(None, id="cpu", component="cpu"), keeps_curve=True)
+    for second in range(6):
+        cpu = [Sample("cpu", float(second), power_w=50.0)] if second % 5 == 0 else []
+        host.push(float(second), [joules(second, 200.0 * second), *cpu])
+    assert host.curve == [(float(second), pytest.approx(250.0 * second, abs=1e-9)) for second in range(6)]
+    assert host.live_j() == pytest.approx(1250.0, abs=1e-9)
 
 
 def test_a_host_returns_what_was_drawn_since_its_last_reading() -> None:

@@ -192,6 +192,102 @@ def test_a_sensor_with_a_long_period_is_read_with_the_others() -> None:
     assert len(sensor.read_at_s) == 6
 
 
+# counters alone
+
+
+class Counting(FakeSensor):
+    """The same, with the short way."""
+
+    moment_s = 0.0
+
+    def count(self) -> Sequence[int]:
+        self.log.append("count")
+        self.pace.now_s += self.moment_s
+        (sample,) = super().read_counters()
+        self.log.pop()
+        return [round((sample.energy_j or 0.0) * 1e6)]
+
+
+class Model(FakeSensor):
+    is_model = True
+
+
+def counted(pace: FakePace, *sensors: FakeSensor) -> tuple[Taken, list[tuple[float, tuple[str, ...], Sequence[int]]]]:
+    """A whole life of a sampler that may read counters alone."""
+    taken, counts = Taken(), []
+    sampler = Sampler(
+        lambda: sensors, taken.take, taken.finish, pace, lambda at_s, meters, uj: counts.append((at_s, meters, uj))
+    )
+    assert sampler.start(PATIENCE_S)
+    assert sampler._done.wait(PATIENCE_S)
+    assert sampler.failure == ""
+    return taken, counts
+
+
+def test_between_readings_in_full_counters_alone_are_read_and_models_are_not() -> None:
+    pace = FakePace(stop_at_s=35.5)
+    gpu, cpu = Counting(pace, "gpu"), Model(pace, "cpu", updates_s=None)
+    taken, counts = counted(pace, gpu, cpu)
+    begun_s = taken.full[1][0]
+    full_s = [round(at_s - begun_s) for at_s, _ in taken.full[1:-1]]
+    assert full_s == [0, 10, 20, 30]
+    assert [round(at_s - begun_s) for at_s, _, _ in counts] == [n for n in range(35) if n not in full_s]
+    assert all(meters == ("gpu",) for _, meters, _ in counts)
+    assert [uj for _, _, (uj,) in counts] == sorted({uj for _, _, (uj,) in counts})
+    assert len(cpu.read_at_s) == len(taken.full)
+
+
+def test_a_short_interval_has_readings_in_full_as_much_more_often_and_a_long_one_no_others() -> None:
+    for interval_s, gap_s in ((0.2, 2.0), (5.0, 10.0), (10.0, 10.0), (30.0, 30.0)):
+        pace = FakePace(interval_s, stop_at_s=100.5 * interval_s)
+        taken, _ = counted(pace, Counting(pace))
+        gaps = [later - sooner for (sooner, _), (later, _) in pairwise(taken.full[1:-1])]
+        assert gaps == pytest.approx([gap_s] * len(gaps), abs=1e-6)
+
+
+def test_a_counter_that_does_not_rise_is_read_in_full() -> None:
+    pace = FakePace(stop_at_s=30.5)
+    gpu = Counting(pace, updates_s=1000.0)
+    taken, counts = counted(pace, gpu)
+    assert counts == []
+    assert len(taken.full) == 32
+
+
+@pytest.mark.parametrize("answer", [(), (1, 2), (0,)], ids=["none", "one more", "a fall"])
+def test_counters_that_are_not_those_of_the_reading_in_full_are_read_in_full(answer: Sequence[int]) -> None:
+    pace = FakePace(stop_at_s=30.5)
+    gpu = Counting(pace)
+    gpu.count = lambda: answer  # type: ignore[method-assign]
+    taken, counts = counted(pace, gpu)
+    assert (counts, len(taken.full)) == ([], 32)
+
+
+def test_counters_that_raise_or_take_long_are_read_in_full() -> None:
+    pace = FakePace(stop_at_s=30.5)
+    slow = Counting(pace)
+    slow.moment_s = 0.03
+    taken, counts = counted(pace, slow)
+    assert (counts, len(taken.full)) == ([], 32)
+    pace = FakePace(stop_at_s=30.5)
+    broken = Counting(pace)
+
+    def refuse() -> Sequence[int]:
+        raise OSError("gone")
+
+    broken.count = refuse  # type: ignore[method-assign]
+    taken, counts = counted(pace, broken)
+    assert (counts, len(taken.full)) == ([], 32)
+
+
+@pytest.mark.parametrize("beside", [FakeSensor, Counting], ids=["without the short way", "of power alone"])
+def test_beside_a_sensor_of_power_everything_is_read_in_full(beside: type[FakeSensor]) -> None:
+    pace = FakePace(stop_at_s=30.5)
+    other = beside(pace, "other", updates_s=None if beside is FakeSensor else 0.1)
+    other.read = lambda: [Sample("other", pace.now_s, power_w=5.0)]  # type: ignore[method-assign]
+    taken, counts = counted(pace, Counting(pace), other)
+    assert (counts, len(taken.full)) == ([], 32)
+
+
 # edges
 
 

@@ -772,3 +772,40 @@ def test_reading_leaves_no_file_and_no_thread_behind(opened: Opened) -> None:
         sensor.read()
         sensor.close()
     assert (len(os.listdir("/proc/self/fd")), threading.active_count()) == (files, threads)
+
+
+# counters alone, the short way
+
+
+@pytest.mark.parametrize("preset", ["h100", "v100"], ids=["fields", "a function"])
+def test_counting_tells_what_a_reading_in_full_tells_of_energy(opened: Opened, preset: str) -> None:
+    _, sensor = opened(gpus=3, preset=preset, wave=Constant(200.0), counter_stuck_at_s=time.monotonic())
+    sensor.open()
+    read = [round((sample.energy_j or 0.0) * 1e6) for sample in sensor.read()]
+    assert list(sensor.count()) == read
+    assert len(set(read)) == 1
+    assert read[0] > 0
+
+
+def test_counting_tells_nothing_where_one_device_does_not_answer_until_it_does(opened: Opened) -> None:
+    host, sensor = opened(gpus=3)
+    sensor.open()
+    host.fault("nvmlDeviceGetFieldValues", gpu=1, error="unknown")
+    assert list(sensor.count()) == []
+    host.clear_faults()
+    assert len(sensor.count()) == 3
+
+
+def test_counting_tells_nothing_where_power_must_be_integrated(opened: Opened) -> None:
+    _, sensor = opened(gpus=2, preset=["h100", "p100"])
+    sensor.open()
+    assert list(sensor.count()) == []
+
+
+def test_instances_of_one_device_are_counted_as_they_are_read(emulator: Host, opened: Opened) -> None:
+    host, sensor = opened(gpus=2, is_open=False)
+    host.mig(0, slices=(3, 2))
+    meters = sensor.open()
+    found = sensor.count()
+    assert len(found) == len(meters) == len(sensor.read()) == 2
+    assert found[0] == found[1]

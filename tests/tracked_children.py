@@ -236,7 +236,9 @@ def spans_of(files: Sequence[Path]) -> dict[str, Span]:
             if meter not in counted and until_s - last_s < GAP_RATIO * header.interval_s:
                 last_s = max(last_s, until_s)
             cut_s = max(begun_s - first_s, 0) + max(last_s - ended_s, 0)
-            found[meter] = Span(max(first_s, begun_s), min(last_s, ended_s), cut_s)
+            own = Span(max(first_s, begun_s), min(last_s, ended_s), cut_s)
+            had = found.get(meter, own)  # processes that cannot see one another read the same device
+            found[meter] = Span(min(had.begun_s, own.begun_s), max(had.ended_s, own.ended_s), max(had.cut_s, cut_s))
     return found
 
 

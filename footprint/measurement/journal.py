@@ -23,11 +23,12 @@ from typing import Any
 
 from footprint import records
 from footprint.errors import JournalError
-from footprint.units import MICROJOULES_PER_J, MICROSECONDS_PER_S
+from footprint.measurement.lines import counts_as_samples, numbers, packed
+from footprint.units import MICROSECONDS_PER_S
 from footprint.values import Meter, Sample
 
 __all__ = [
-    "Header", "Journal", "JournalWriter", "Tick", "counts_as_samples", "files_of", "home", "read", "run_folders",
+    "Header", "Journal", "JournalWriter", "Tick", "files_of", "home", "read", "run_folders",
     "runs_folder",
 ]  # fmt: skip
 
@@ -186,8 +187,12 @@ class JournalWriter:
             self._fail(error, tick.at_s)
             return
         self.problem, self._left = "", None
-        if is_sync_due and self._handle is not None:
-            self._synced_s = tick.at_s
+        if is_sync_due:
+            self._sync(tick.at_s)
+
+    def _sync(self, at_s: float) -> None:
+        if self._handle is not None:
+            self._synced_s = at_s
             with suppress(OSError):
                 os.fsync(self._handle)
 
@@ -197,8 +202,9 @@ class JournalWriter:
             self._counting, are_mine = meters, self._places.keys() >= set(meters)
             rows = ",".join(f"[{self._places.get(one)},0,%de-6]" for one in meters)
             self._counts_line = f'{{"t":%de-6,"s":[{rows}]'.encode() if are_mine else b""
-        is_barred = self._left is not None or self._is_torn or self._is_sync_due(at_s) or not self._counts_line
-        if self._handle is None or is_barred:
+        is_sync_due = self._is_sync_due(at_s)
+        is_barred = self._left is not None or self._is_torn or (is_sync_due and self._has_vanished())
+        if self._handle is None or is_barred or not self._counts_line:
             self.write(replace(beside or Tick(at_s), samples=counts_as_samples(at_s, meters, counted)))
             return
         line = self._counts_line % (int(at_s * MICROSECONDS_PER_S), *counted)
@@ -207,6 +213,9 @@ class JournalWriter:
         except OSError as error:
             self._left = beside
             self._fail(error, at_s)
+            return
+        if is_sync_due:
+            self._sync(at_s)
 
     def _is_sync_due(self, at_s: float) -> bool:
         """Half an interval early rather than half a one late: readings are not on the dot."""
@@ -248,8 +257,8 @@ class JournalWriter:
         at_s, places = tick.at_s, self._places
         text = f'{{"t":{round(at_s, 6)!r}'
         if tick.samples:
-            rows = [_packed(places[one.meter], one, at_s) for one in tick.samples if one.meter in places]
-            text += f',"s":{_numbers(rows)}'
+            rows = [packed(places[one.meter], one, at_s) for one in tick.samples if one.meter in places]
+            text += f',"s":{numbers(rows)}'
         return (text + _beside(tick) + "}\n").encode()
 
 
@@ -260,30 +269,6 @@ def _beside(tick: Tick) -> str:
     rest |= {"n": tick.notes, "end": tick.end, "error": tick.error, "from": tick.begun_s}
     told = {key: value for key, value in rest.items() if value}
     return "," + json.dumps(told, separators=(",", ":"))[1:-1] if told else ""
-
-
-def counts_as_samples(at_s: float, meters: Sequence[str], counted_uj: Sequence[int]) -> tuple[Sample, ...]:
-    """Counters that were read alone."""
-    return tuple([Sample(m, at_s, uj / MICROJOULES_PER_J) for m, uj in zip(meters, counted_uj, strict=True)])
-
-
-def _packed(place: int, sample: Sample, at_s: float) -> list[float | None]:
-    """[meter, seconds after the line, joules, watts, utilization, staleness, attributed share], empty ends cut."""
-    packed = [place, round(sample.at_s - at_s, 6), sample.energy_j, sample.power_w, sample.utilization]
-    if sample.stale_s is not None or sample.attributed_share is not None:
-        packed += sample.stale_s, sample.attributed_share
-    while packed[-1] is None:
-        packed.pop()
-    return packed
-
-
-def _numbers(rows: list[list[float | None]]) -> str:
-    """As JSON. Python writes lists of numbers in the same way, at a fifth of the cost; but not numbers that are none,
-    nor those of other libraries, whose names show."""
-    text = repr(rows).replace(" ", "").replace("None", "~")
-    if "n" in text:
-        return json.dumps(rows, separators=(",", ":"))
-    return text.replace("~", "null")
 
 
 def _write_all(handle: int, line: bytes) -> None:

@@ -30,7 +30,7 @@ TakeCounts = Callable[[float, tuple[str, ...], Sequence[int]], None]
 MOMENT_S = 0.02
 """Counters that take no longer to read are read at one moment."""
 
-FULL_S, FULL_INTERVALS = 5.0, 5
+FULL_S, FULL_INTERVALS = 10.0, 10
 """Between two readings in full where energy is counted: in between a counter tells all that must not be lost."""
 
 

@@ -17,8 +17,11 @@ from collections.abc import Callable
 from typing import Any
 
 J_PER_KWH = 3.6e6
-WINDOW_S = 5.0
-"""CPU seconds are counted over so long, as often as there is time for: a busy moment spoils one window."""
+WINDOW_S = 10.0
+"""CPU seconds are counted over so long, as often as there is time for: a busy moment spoils one window. What a tool does
+now and then must come in each: no window may be without it."""
+
+SYNC_S = 5.0
 
 Joules = dict[str, Any]
 """GPU -> joules, or its low, middle and high ends."""
@@ -175,7 +178,7 @@ class Yardstick:
             busy = os.pread(load, 512, 0).split(b"\n", 1)[0].split()
             line = {"t": time.monotonic(), "s": row, "cpu": [int(ticks) for ticks in busy[1:]]}
             os.write(handle, json.dumps(line).encode() + b"\n")
-            if line["t"] - synced_s > WINDOW_S:
+            if line["t"] - synced_s > SYNC_S:
                 synced_s = line["t"]
                 os.fsync(handle)
         os.close(load)

@@ -12,7 +12,7 @@ __all__ = ["MODEL_PERIOD_S", "Clock", "Pids", "Sensor"]
 Clock = Callable[[], float]
 """Seconds of the host's monotonic clock: `time.monotonic`, or a test's own."""
 
-MODEL_PERIOD_S = 5.0
+MODEL_PERIOD_S = 10.0
 """What is modelled, not measured, is read at least so often beside sensors that are read more often."""
 
 Pids = Callable[[], Iterable[int]]

@@ -7,11 +7,9 @@ import os
 import signal
 import sys
 import threading
-import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
@@ -21,13 +19,15 @@ from footprint.measurement.claims import Claims, claims_folder
 from footprint.measurement.journal import Header, JournalWriter, Tick
 from footprint.measurement.launcher import launch_of
 from footprint.measurement.limits import limits
+from footprint.measurement.lines import counts_as_samples
 from footprint.measurement.metering import HostIntegral
 from footprint.measurement.sampler import Pace, Readable, Sampler
-from footprint.measurement.sensors import detect, preload
+from footprint.measurement.sensors import preload
 from footprint.measurement.tracker.active import ActiveRun
 from footprint.measurement.tracker.budget import look_at_budget
 from footprint.measurement.tracker.companions import Companions
 from footprint.measurement.tracker.headers import header_of
+from footprint.measurement.tracker.options import Options
 from footprint.measurement.tracker.places import follows_another, move_journal, run_id_of, safe, writable_folder
 from footprint.measurement.tracker.tally import Tally
 from footprint.measurement.tracker.words import TrackWords
@@ -59,19 +59,6 @@ COMPANIONS_S = 5.0
 """Between two looks at the journals of other processes, and at the budget."""
 
 _active: WeakSet[Recorder] = WeakSet()
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How a run is recorded."""
-
-    folder: Path | None = None
-    run_id: str | None = None
-    pids: Callable[[], Iterable[int]] | None = None
-    environment: Mapping[str, str] = field(default_factory=dict)
-    sensors: Collection[str] | None = None
-    detect: Callable[..., Any] = detect
-    clock: Callable[[], float] = time.monotonic
 
 
 class Recorder:
@@ -256,7 +243,7 @@ class Recorder:
         windows = self.run.taken_windows(at_s)
         self._tally.take(at_s, own, windows)
         is_signal_due = False
-        if at_s >= self._looked_s + COMPANIONS_S - self.words.interval_s / 2:
+        if self._is_look_due(at_s):
             self._looked_s = at_s
             try:
                 is_signal_due = self._look_around()
@@ -275,6 +262,9 @@ class Recorder:
     def _take_counts(self, at_s: float, meters: tuple[str, ...], counted_uj: Sequence[int]) -> None:
         if self._is_abandoned or self._tally is None:
             return
+        if (self.words.budgets or self.run.companions is not None) and self._is_look_due(at_s):
+            self._take(at_s, counts_as_samples(at_s, meters, counted_uj), False)
+            return
         windows = self.run.taken_windows(at_s)
         progress, notes = self.run.taken_words()
         self._tally.take_counts(at_s, meters, counted_uj, windows)
@@ -285,6 +275,9 @@ class Recorder:
             if self._writer is not None and not self._is_written:
                 self._writer.write_counts(at_s, meters, counted_uj, beside)
                 self._tell_of_disk()
+
+    def _is_look_due(self, at_s: float) -> bool:
+        return at_s >= self._looked_s + COMPANIONS_S - self.words.interval_s / 2
 
     def _look_around(self) -> bool:
         """What other processes say, and whether the budget holds; whether to send a signal because it does not."""

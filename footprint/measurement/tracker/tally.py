@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
 
-from footprint.measurement.journal import counts_as_samples
+from footprint.measurement.lines import counts_as_samples
 from footprint.measurement.metering import HostIntegral
 from footprint.units import MICROJOULES_PER_J
 from footprint.values import Sample
