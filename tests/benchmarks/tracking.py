@@ -33,6 +33,10 @@ SHORT_S = (3.0, 1.0, 0.3)
 LENGTHS_S = (MIDDLE_S, *SHORT_S, *SHORT_S, MIDDLE_S, *SHORT_S, *SHORT_S, *SHORT_S, MIDDLE_S)
 """Windows one after another, beside the long one."""
 
+BRIEF_S = 30.0
+BRIEF_LENGTHS_S = (MIDDLE_S, *SHORT_S, *SHORT_S, MIDDLE_S)
+"""The same in half the time, held to the same limits."""
+
 MS_PER_S, S_PER_MINUTE, PERCENT = 1000.0, 60.0, 100.0
 STARTS_S = (0.35,) * 4
 
@@ -43,8 +47,9 @@ COUNTER_SHARE, COUNTER_MIDDLE_SHARE, POWER_SHARE, FAULT_SHARE = 0.002, 0.01, 0.0
 START_AND_STOP_MS, CPU_S, MEMORY_MB, IMPORT_MS = 60.0, 0.02, 40.0, 40.0
 """The limits: shares of the truth; CPU seconds a minute; what comes on top of a bare interpreter."""
 
-YARDSTICKS = 2.75
-"""CPU where the machine is too busy for seconds to mean anything: caches are cold at each reading, of all alike."""
+YARDSTICKS = 1.5
+"""CPU where the machine is too busy for seconds to mean anything: caches are cold at each reading, of all alike. Measured
+are 0.9 to 1.2 times the least; what is beyond is for minutes in which one of the two had worse luck."""
 
 
 @dataclass
@@ -67,18 +72,25 @@ class Seen:
     fault_notes: tuple[str, ...] = ()
     times: dict[bool, float] = field(default_factory=dict)  # each rank sees one GPU -> how often they are counted
     starts: Starts | None = None
-    cpu_s: tuple[float, ...] = ()  # a minute, by each five seconds of one
+    cpu_s: tuple[float, ...] = ()  # a minute, by each ten seconds of one
     memory_mb: float = 0.0
 
 
-def watch(lab: Lab, tools: Sequence[str], seconds: float = LONG_S, *, with_cost: bool = False) -> dict[str, Seen]:
+def watch(
+    lab: Lab,
+    tools: Sequence[str],
+    seconds: float = LONG_S,
+    lengths_s: Sequence[float] = LENGTHS_S,
+    *,
+    with_cost: bool = False,
+) -> dict[str, Seen]:
     """Accuracy, faults and ranks of all tools, at once; what they cost too, where there is no time to do it apart."""
     mixed, faulty, ranks = lab_of.mixed_host(lab), lab_of.faulty_host(lab), lab_of.ranks_host(lab)
     seen = {tool: Seen() for tool in tools}
     running = {
         tool: (
             lab.launch(mixed, tool, seconds, NARROW="1"),
-            lab.launch(mixed, tool, *LENGTHS_S, NARROW="1"),
+            lab.launch(mixed, tool, *lengths_s, NARROW="1"),
             lab.launch(faulty, tool, seconds, NARROW="1"),
         )
         for tool in tools
