@@ -492,6 +492,9 @@ def test_questions_do_not_grow_with_the_number_of_runs(team: Ledger, tmp_path: P
     team.catch_up(root, read)
     assert len(asked) == 1
     assert once <= 1 + 10 * 8
+    asked.clear()
+    team.save(handmade.run(id="many", tags=tuple(f"t{i}" for i in range(30))))
+    assert len(asked) <= 8
 
 
 def test_who_opens_a_ledger_by_the_environment_needs_no_option(

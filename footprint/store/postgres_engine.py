@@ -79,6 +79,7 @@ def make(url: URL) -> Engine:
         max_overflow=_MOST_CONNECTIONS,
         pool_recycle=_RECYCLE_S,
     )
+    made.dialect.use_insertmanyvalues_wo_returning = True  # rows in one statement, not in the driver's pipeline
     event.listen(made, "connect", _connected)
     return made
 
