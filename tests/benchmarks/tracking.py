@@ -48,8 +48,8 @@ START_AND_STOP_MS, CPU_S, MEMORY_MB, IMPORT_MS = 60.0, 0.02, 40.0, 40.0
 """The limits: shares of the truth; CPU seconds a minute; what comes on top of a bare interpreter."""
 
 YARDSTICKS = 1.5
-"""CPU where the machine is too busy for seconds to mean anything: caches are cold at each reading, of all alike. Measured
-are 0.9 to 1.2 times the least; what is beyond is for minutes in which one of the two had worse luck."""
+"""CPU where the machine is too busy for seconds to mean anything: caches are cold at each reading, of all alike.
+Measured are 0.9 to 1.2 times the least; what is beyond is for minutes in which one of the two had worse luck."""
 
 
 @dataclass

@@ -18,8 +18,8 @@ from typing import Any
 
 J_PER_KWH = 3.6e6
 WINDOW_S = 10.0
-"""CPU seconds are counted over so long, as often as there is time for: a busy moment spoils one window. What a tool does
-now and then must come in each: no window may be without it."""
+"""CPU seconds are counted over so long, as often as there is time for: a busy moment spoils one window. What a
+tool does now and then must come in each of them."""
 
 SYNC_S = 5.0
 
