@@ -328,6 +328,21 @@ def test_codecarbons_users_get_its_file(run: Any, home: Path) -> None:
     assert (row["run_id"], len(row)) == ("one", 38)
 
 
+def test_an_emissions_file_that_is_there_is_added_to(run: Any, home: Path, tmp_path: Path) -> None:
+    file = tmp_path / "emissions.csv"
+    words = ("export", "all", "--format", "codecarbon", "--out", str(file))
+    measured(home / "runs", "one")
+    assert "1 run written to" in run(*words).err
+    measured(home / "runs", "two", started_utc_s=BEGAN_S + HOUR_S)
+    assert run(*words).err == f"note: 1 run added to {file}, 1 stood there already\n"
+    rows = list(csv.DictReader(io.StringIO(file.read_text(encoding="utf-8"))))
+    assert [row["run_id"] for row in rows] == ["one", "two"]
+    file.write_text("a,b\n1,2\n")
+    ran = run(*words)
+    assert (ran.code, file.read_text()) == (1, "a,b\n1,2\n")
+    assert "name a new file" in ran.err
+
+
 def test_a_plan_is_no_run_to_export(run: Any, home: Path) -> None:
     with store.open_ledger() as ledger:
         ledger.save_plan(handmade.footprint(), "next")
@@ -469,6 +484,20 @@ def test_a_run_that_goes_on_is_not_deleted(run: Any, home: Path) -> None:
     ran = run("delete", "one", "--yes")
     assert (ran.code, file.exists()) == (1, True)
     assert "is still running; stop it first" in ran.err
+
+
+@pytest.mark.parametrize("home", ["postgresql"], indirect=True)
+def test_journals_on_another_host_are_not_deleted_and_that_is_told(
+    run: Any, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = measured(home / "runs", "one").parent
+    monkeypatch.setattr("platform.node", lambda: "gpu01")
+    run("list")
+    monkeypatch.setattr("platform.node", lambda: "gpu02")
+    folder.rename(home / "elsewhere")
+    ran = run("delete", "one", "--yes")
+    assert f"gpu01:{folder} is not deleted: the run comes back when that is read" in ran.err
+    assert (home / "elsewhere").is_dir()
 
 
 def test_a_plan_is_deleted_by_its_name(run: Any, home: Path) -> None:
