@@ -130,8 +130,9 @@ def _lines(gauges: Gauges, uuids: Sequence[str], begun_s: float, server: Prometh
         last = milliseconds(_LOOK_RATIO * gauges.interval_s)
         used = f"max by({by})(last_over_time({selector(gauges.utilization, whose)}[{last}]))"
         looks = _by_uuid(server.columns(used, begun_s + DAY_S - 1, look_s, LOOK_S), by)
+        ends = [as_written(begun_s + slot * SLOT_S) for slot in range(1, SLOTS + 1)]
         for uuid, line in lines.items():
-            _look(line, looks.get(uuid, _NONE), begun_s, family.per_share, stalled)
+            _look(line, looks.get(uuid, _NONE), ends, family.per_share, stalled)
     return lines
 
 
@@ -171,16 +172,20 @@ def _line(counter: Texts, power: Texts, begun_s: float, gauges: Gauges) -> Line:
     return line
 
 
-def _look(line: Line, looks: Texts, begun_s: float, per_share: float, stalled: float) -> None:
+def _look(line: Line, looks: Texts, ends: Sequence[str], per_share: float, stalled: float) -> None:
     counts, idle, used = ([0.0] * (SLOTS + 1) for _ in range(3))
-    times, values = looks
-    last = 0
-    for slot in range(1, SLOTS + 1):
-        first, last = last, bisect_left(times, as_written(begun_s + slot * SLOT_S), last)
-        own = [value for value in map(float, values[first:last]) if 0 <= value < BLANK]
-        counts[slot] = len(own)
-        used[slot] = sum(own) / per_share
-        idle[slot] = sum(value < stalled * per_share for value in own)
+    times, texts = looks
+    values = [float(text) for text in texts]
+    if not all(0 <= value < BLANK for value in values):  # what is no reading is among them
+        times = [at_s for at_s, value in zip(times, values, strict=True) if 0 <= value < BLANK]
+        values = [value for value in values if 0 <= value < BLANK]
+    last, least = 0, stalled * per_share
+    for slot, end in enumerate(ends, 1):
+        first, last = last, bisect_left(times, end, last)
+        own = values[first:last]
+        counts[slot], used[slot] = len(own), sum(own) / per_share
+        if own and min(own) < least:
+            idle[slot] = sum(value < least for value in own)
     line.looks, line.idle, line.used = (array("d", accumulate(one)) for one in (counts, idle, used))
 
 
