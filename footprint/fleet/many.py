@@ -27,7 +27,7 @@ from footprint.fleet.queries import any_of
 from footprint.fleet.readings import Reading, interval_of
 from footprint.measurement.limits import limits
 from footprint.units import J_PER_KWH
-from footprint.values import Meter
+from footprint.values import Meter, Range
 
 __all__ = ["JobEnergy", "many_energies"]
 
@@ -107,7 +107,7 @@ class _Sweep:
         self._limits = limits(catalog)
         self._gauges: dict[str, Gauges | None] = {}
         self._meters: dict[tuple[str, str], Meter] = {}
-        self._holding: dict[str, list[HeldJob]] = {}
+        self._holding: dict[str, list[tuple[HeldJob, set[str]]]] = {}
         self._absent: set[str] = set()  # hosts that were looked for and are in no metrics
 
     def alone(self, jobs: Iterable[Job]) -> Iterator[JobEnergy]:
@@ -160,11 +160,12 @@ class _Sweep:
         """Of jobs that had a device at once, each is read with the other's marks."""
         for one in found.held:
             others = self._holding.setdefault(one.device.uuid, [])
-            others[:] = [other for other in others if other.interval.ended_s > found.interval.started_s]
-            for other in others:
-                other.is_troubled = found.is_troubled = True
-            others.append(found)
-            found.is_troubled |= bool(one.device.instances)
+            others[:] = [pair for pair in others if pair[0].interval.ended_s > found.interval.started_s]
+            own = set(one.device.instances)
+            for other, instances in others:
+                if not own or not instances or own & instances:
+                    other.is_troubled = found.is_troubled = True
+            others.append((found, own))
 
     def _gauges_of(self, found: HeldJob) -> Gauges | None:
         """Which series such devices have, and how often they are read; asked once a kind."""
@@ -240,7 +241,9 @@ class _Sweep:
     def _walked(self, held: Held, one: HeldJob) -> Drew | None:
         start, end, gauges = held.start, held.end, self._gauges[one.family.name]
         assert gauges is not None
-        if start.after is None or end.before is None or start.many or end.many:
+        if start.after is None or end.before is None:
+            return None
+        if (start.many or end.many) and not held.device.instances:  # which show one counter
             return None
         rows = [reading for reading in (start.before, start.after, end.before, end.after) if reading is not None]
         far_s = self._limits.gap_ratio * gauges.interval_s
@@ -253,7 +256,8 @@ class _Sweep:
         ):
             return None
         meter = self._meter(held.device, gauges)
-        ratio = held.counted_j / held.powered_j if held.powered_j else None
+        share = held.share
+        ratio = held.counted_j / held.powered_j if held.powered_j and share == 1 else None
         begun_s, ended_s = one.interval.started_s, one.interval.ended_s
         if (
             start.before is None
@@ -261,7 +265,7 @@ class _Sweep:
             or start.after.at_s >= ended_s
             or start.after.at_s > end.before.at_s
         ):
-            walk = Walk(meter, begun_s, ended_s, gauges.interval_s, self._limits)
+            walk = Walk(meter, begun_s, ended_s, gauges.interval_s, self._limits, share)
             walk.take(one for one in (start.before, start.after) if one is not None)
             is_jump = end.before.at_s > start.after.at_s
             walk.take((one for one in (end.before, end.after) if one is not None), is_jump=is_jump)
@@ -269,11 +273,15 @@ class _Sweep:
         most_w = math.inf if meter.max_w is None else meter.max_w * self._limits.overshoot_ratio
         edges = (start.before, start.after, end.before, end.after)
         joules, less_j, more_j = spanned(edges, begun_s, ended_s, most_w)
-        band = meter.true_over_read_ratio
+        low, mid, high = (
+            own_j * band * share / J_PER_KWH
+            for own_j, band in zip(
+                (max(joules - less_j, 0.0), joules, joules + more_j), _ends(meter.true_over_read_ratio), strict=True
+            )
+        )
         return Drew(
-            max(joules - less_j, 0.0) * band.low / J_PER_KWH, joules * band.mid / J_PER_KWH,
-            (joules + more_j) * band.high / J_PER_KWH, meter.name, idle_w=meter.idle_w or 0.0,
-            edge_j=max(less_j, more_j), counter_over_power_ratio=ratio,
+            low, mid, high, meter.name, share, meter.idle_w or 0.0, max(less_j, more_j) * share,
+            counter_over_power_ratio=ratio,
         )  # fmt: skip
 
     def _meter(self, device: Device, gauges: Gauges) -> Meter:
@@ -307,6 +315,10 @@ def _is_plain(job: Job) -> bool:
     """It has times, and is no pod: a pod ran while its label was there."""
     begun_s, ended_s = job.started_utc_s, job.ended_utc_s
     return begun_s is not None and ended_s is not None and begun_s < ended_s and not (job.pod or job.namespace)
+
+
+def _ends(value: Range) -> tuple[float, float, float]:
+    return value.low, value.mid, value.high
 
 
 def _rises(before: Reading, after: Reading) -> bool:

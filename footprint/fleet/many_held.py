@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from footprint.fleet.devices import Device, Job, Labels
-from footprint.fleet.families import FAMILIES, HOST_LABELS, INSTANCE, JOB_LABELS, Family
+from footprint.fleet.devices import Device, Job, Labels, slices
+from footprint.fleet.families import FAMILIES, HOST_LABELS, INSTANCE, JOB_LABELS, PROFILE, Family
 from footprint.fleet.gathering import Interval
 from footprint.fleet.many_days import DAY_S, SLOT_S, Edge, Line, Seen
 from footprint.fleet.prometheus import Prometheus
 from footprint.fleet.queries import selector
+from footprint.fleet.readings import slices_of
 
 _UNMARKED = "its hosts' devices bear other jobs' labels and never its own"
 
@@ -25,6 +26,7 @@ class Held:
     device: Device
     start: Edge
     end: Edge
+    share: float = 1.0  # of the device, by the slices of the job's instances
     counted_j: float = 0.0  # over whole half hours
     powered_j: float = 0.0
     looks: float = 0.0
@@ -136,8 +138,9 @@ def held_by(job: Job, interval: Interval, table: Table) -> HeldJob | str | None:
         return None
     found = HeldJob(job, interval, family)
     within = (interval.started_s, interval.ended_s)
-    for device in _devices([row for row in rows if row["__name__"] == family.counter], family, job, label):
-        found.held.append(Held(device, *(Edge(device.uuid, at_s, device.marks, within) for at_s in within)))
+    for device, share in _devices([row for row in rows if row["__name__"] == family.counter], family, job, label):
+        start, end = (Edge(device.uuid, at_s, device.marks, within) for at_s in within)
+        found.held.append(Held(device, start, end, share))
     if not found.held or {one.device.host for one in found.held} < set(job.hosts):
         return None
     return found
@@ -147,7 +150,7 @@ def _is_on(row: Labels, hosts: Sequence[str]) -> bool:
     return not hosts or any(host in hosts for host in _hosts(row))
 
 
-def _devices(rows: Sequence[Labels], family: Family, job: Job, label: str) -> list[Device]:
+def _devices(rows: Sequence[Labels], family: Family, job: Job, label: str) -> list[tuple[Device, float]]:
     marks: tuple[Labels, ...] = ({label: job.id},) if label else ()
     by_uuid: dict[str, list[Labels]] = {}
     for row in rows:
@@ -166,5 +169,7 @@ def _devices(rows: Sequence[Labels], family: Family, job: Job, label: str) -> li
         elif not label:
             instances = set()
         model = next((row[family.model] for row in own if row.get(family.model)), "accelerator")
-        found.append(Device(uuid, family, host, place, model, tuple(sorted(instances)), marks))
-    return sorted(found, key=lambda d: (d.host, len(d.place), d.place, d.uuid))
+        profiles = {row[INSTANCE]: row.get(PROFILE, "") for row in own if row.get(INSTANCE) in instances}
+        share = min(sum(map(slices, profiles.values())) / slices_of(model), 1.0) if instances else 1.0
+        found.append((Device(uuid, family, host, place, model, tuple(sorted(instances)), marks), share))
+    return sorted(found, key=lambda pair: (pair[0].host, len(pair[0].place), pair[0].place, pair[0].uuid))
