@@ -140,7 +140,8 @@ def through_a_crash(server: Any, database: str, folder: Path, count: int, second
         while writers.poll() is None:
             watch.look()
             now_s = time.monotonic()
-            if not away_s and watch.looks > 1 and now_s - begun_s > seconds / 2:
+            are_going = watch.looks > 1 and len(list(folder.glob("told-*"))) == count
+            if not away_s and are_going and now_s - begun_s > seconds / 2:
                 server.stop(signal.SIGQUIT)
                 server.start()
                 away_s = time.monotonic() - now_s

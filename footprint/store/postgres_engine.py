@@ -30,6 +30,7 @@ _DRIVER = "postgresql+psycopg"
 _PASSES = ("40001", "40P01", "57P01", "57P02", "57P03", "53300", "08")
 """Serialization failure, deadlock, shutdown, crash, start, too many connections, and all of a lost connection."""
 
+_BUSY = ("57P01", "57P02", "57P03", "53300")
 _STARTS = ("the database system is", "too many clients", "remaining connection slots")
 """What a server says that is there, and will answer soon."""
 
@@ -131,7 +132,7 @@ def passes(error: SQLAlchemyError, is_opening: bool) -> bool:
     state: str | None = getattr(error.orig, "sqlstate", None)
     said = str(error.orig)
     if is_opening:
-        return state in ("57P03", "53300") or any(words in said for words in _STARTS)
+        return error.connection_invalidated or state in _BUSY or any(words in said for words in _STARTS)
     if state:
         return state.startswith(_PASSES)
     is_connecting = type(error.orig).__name__ in ("OperationalError", "ConnectionTimeout")
