@@ -367,6 +367,7 @@ def test_only_the_tables_asked_for_are_read_and_each_once(write: Write) -> None:
     refused(folder, "nodes", "'broken' is not a number")
 
 
+@pytest.mark.clock
 def test_the_tables_of_an_estimate_are_read_in_a_moment() -> None:
     """12 ms on the machine where it was measured, 2.5 for the digest; ten times that is a fault anywhere."""
     tables = ("accelerators", "nodes", "grid_open", "grid_odbl", "grid_water", "grid_marginal")

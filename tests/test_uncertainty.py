@@ -57,7 +57,7 @@ def test_five_per_cent_of_draws_lie_below_and_five_above_the_range(value: Range)
     assert high == pytest.approx(value.high, rel=5e-3 * max(1.0, np.log(value.high / value.mid)))
 
 
-@given(POSITIVE.filter(lambda r: r.low < r.mid < r.high))
+@given(POSITIVE.filter(lambda r: r.low * (1 + 1e-9) < r.mid < r.high))  # nearer than that, draws round to the mid
 def test_half_of_the_draws_lie_on_each_side_of_the_mid(value: Range) -> None:
     drawn = draws("accelerator_hours", value)
     assert isinstance(drawn, np.ndarray)
