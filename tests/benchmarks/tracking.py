@@ -47,9 +47,9 @@ COUNTER_SHARE, COUNTER_MIDDLE_SHARE, POWER_SHARE, FAULT_SHARE = 0.002, 0.01, 0.0
 START_AND_STOP_MS, CPU_S, MEMORY_MB, IMPORT_MS = 60.0, 0.02, 40.0, 40.0
 """The limits: shares of the truth; CPU seconds a minute; what comes on top of a bare interpreter."""
 
-YARDSTICKS = 1.5
+YARDSTICKS = 1.25
 """CPU where the machine is too busy for seconds to mean anything: caches are cold at each reading, of all alike.
-Measured are 0.9 to 1.2 times the least; what is beyond is for minutes in which one of the two had worse luck."""
+Measured are 0.93 to 1.07 times the least; what is beyond is for minutes in which one of the two had worse luck."""
 
 
 @dataclass
