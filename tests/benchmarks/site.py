@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
 import os
 import resource
 import shutil
@@ -123,8 +124,8 @@ def measured(plan: Plan, url: str, pid: int, devices: int, days: float) -> Measu
     return Measured(
         devices, days, len(jobs), sum(len(one.devices) for one in own), wall_s, client_s, served_s, _peak_mb(),
         start_mb, server.requests_count, server.samples_count, told, exact, at_edges, wrong,
-        sum(one.it_energy_kwh.mid for one in found if one.it_energy_kwh) / truth - 1,
-        sum(one.stalled_it_energy_kwh.mid for one in found if one.stalled_it_energy_kwh) / stalled - 1,
+        sum(one.it_energy_kwh.mid for one in found if one.it_energy_kwh) / (truth or math.nan) - 1,
+        sum(one.stalled_it_energy_kwh.mid for one in found if one.stalled_it_energy_kwh) / (stalled or math.nan) - 1,
     )  # fmt: skip
 
 
