@@ -9,8 +9,14 @@ from typing import Any
 
 import pytest
 from emulator import Emulator, build, compiler
+from hypothesis import settings
 from postgres_server import Server, missing
 from tracked_children import Nursery
+
+# The same examples each time, however slow the machine; HYPOTHESIS_PROFILE=searching looks for new ones.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.register_profile("searching", deadline=None, max_examples=1000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 EMULATED = {"emulator", "emulator_library", "hosts", "nursery"}
 
