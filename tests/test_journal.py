@@ -257,7 +257,7 @@ def test_a_line_of_any_json_is_a_reading_of_numbers_or_none(line: dict[str, Any]
         b'{"t": Infinity}', b'{"t": 1' + b"0" * 400 + b"}", b'{"t": 5, "s": [[9, 0, 1.0]]}', b'{"t": 5, "s": [[0]]}',
         b'{"t": 5, "s": [[0, 0, "many"]]}', b'{"t": 5, "s": 7}', b'{"t": 5, "w": {"step": 1}}',
         b'{"t": 5, "w": {"step": [1e999, 1]}}', b'{"t": 5, "p": {"tokens": "all"}}', b'{"t": 5, "n": 3}',
-        b"[" * 100_000, b'{"t": 5, "s": ' + b"[" * 100_000,
+        b"[" * 100_000, b'{"t": 5, "s": ' + b"[" * 100_000, b'{"t": 1e15, "s": []}', b'{"t": 5, "s": [[0, -1e9, 1.0]]}',
     ],
 )  # fmt: skip
 def test_a_line_that_is_no_reading_is_passed_over(line: bytes) -> None:

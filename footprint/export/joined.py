@@ -13,9 +13,10 @@ from footprint.measurement import journal
 from footprint.measurement.following import GrowingJournal
 from footprint.measurement.journal import Header, Tick
 from footprint.measurement.metering import HostIntegral, Limits, MeterIntegral
+from footprint.measurement.sampler import FULL_INTERVALS, FULL_S
 from footprint.measurement.tracker.progress import joined
 from footprint.measurement.tracker.segments import SegmentSum, on_one_machine, still_writes
-from footprint.units import H_PER_YEAR, J_PER_KWH, S_PER_H
+from footprint.units import J_PER_KWH
 from footprint.values import MeterUsage, Range, Sample
 
 __all__ = ["File", "Joined", "Start"]
@@ -25,12 +26,6 @@ _PIECE_BYTES = 4_194_304
 
 _LATE_RATIO = 3.5
 """A meter without a reading for so many times what is usual is lost."""
-
-_FULL_INTERVALS, _FULL_S = 5, 5.0
-"""Counters are read each interval; power, utilization and what is modelled may be read as rarely as that."""
-
-_LONGEST_S, _LONGEST_SAMPLE_S = 10 * H_PER_YEAR * S_PER_H, S_PER_H
-"""No run is longer; no sample lies further from its reading."""
 
 _POINTS_COUNT = 6
 """Of a counter that power is told from: a mean over five intervals."""
@@ -120,16 +115,8 @@ class Start:
         return self.ended_s + self.host.utc_offset_s
 
     def take(self, file: File, tick: Tick) -> None:
-        """One line of one of its journals; moments that cannot be are passed over."""
-        if not abs(tick.at_s - file.header.started_s) < _LONGEST_S:
-            return
-        samples = [
-            one
-            for one in tick.samples
-            if one.meter in file.counted
-            and abs(one.at_s - tick.at_s) < _LONGEST_SAMPLE_S
-            and self._reads(file, one, tick.at_s)
-        ]
+        """One line of one of its journals."""
+        samples = [one for one in tick.samples if one.meter in file.counted and self._reads(file, one, tick.at_s)]
         self.host.push(tick.at_s, samples, tick.is_edge)
         if not tick.is_edge:
             file.last_s = max(file.last_s, tick.at_s)
@@ -170,7 +157,7 @@ class Start:
 
     def _is_late(self, at_s: float, is_each: bool) -> bool:
         interval_s = self.host.interval_s
-        usual_s = interval_s if is_each else max(interval_s, _FULL_S, _FULL_INTERVALS * interval_s)
+        usual_s = interval_s if is_each else max(interval_s, min(FULL_S, FULL_INTERVALS * interval_s))
         return self.ended_s - at_s > _LATE_RATIO * usual_s
 
     def summed(self) -> SegmentSum:

@@ -24,7 +24,7 @@ from typing import Any
 from footprint import records
 from footprint.errors import JournalError
 from footprint.measurement.lines import counts_as_samples, numbers, packed
-from footprint.units import MICROSECONDS_PER_S
+from footprint.units import H_PER_YEAR, MICROSECONDS_PER_S, S_PER_H
 from footprint.values import Meter, Sample
 
 __all__ = [
@@ -41,6 +41,9 @@ SYNC_S = 5.0
 
 _UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
 """What text that is no line of ours raises."""
+
+_LONGEST_RUN_S, _LONGEST_AGE_S = 10 * H_PER_YEAR * S_PER_H, S_PER_H
+"""No moment lies further from the run's start, no sample from its reading: a line that says so is torn."""
 
 RETRY_S = 10.0
 """A file that could not be written is tried again after so long."""
@@ -318,9 +321,11 @@ class Journal:
         """One line as a reading; None for one that is torn."""
         try:
             told = json.loads(line)
+            at_s = told["t"]
+            _check(at_s - self.header.started_s, _LONGEST_RUN_S)
             return Tick(
-                at_s=_finite(told["t"]),
-                samples=tuple(self._unpacked(packed, told["t"]) for packed in told.get("s", ())),
+                at_s=float(at_s),
+                samples=tuple(self._unpacked(packed, at_s) for packed in told.get("s", ())),
                 is_edge=bool(told.get("edge")),
                 windows={str(k): (int(v[0]), float(v[1])) for k, v in told.get("w", {}).items()},
                 progress={str(k): float(v) for k, v in told.get("p", {}).items()},
@@ -334,6 +339,7 @@ class Journal:
 
     def _unpacked(self, packed: Sequence[Any], at_s: float) -> Sample:
         place, after_s, *told = packed
+        _check(after_s, _LONGEST_AGE_S)
         numbers = (*told, None, None, None, None, None)[:5]
         energy_j, power_w, utilization, stale_s, share = (None if n is None else float(n) for n in numbers)
         return Sample(self.header.meters[place].id, at_s + after_s, energy_j, power_w, utilization, share, stale_s)
@@ -377,6 +383,11 @@ def _header(place: Path, first: dict[str, Any]) -> Header:
         )  # fmt: skip
     except _UNREADABLE as error:
         raise JournalError(place, f"has a broken first line ({error})", "restore it from a copy") from error
+
+
+def _check(length_s: float, most_s: float) -> None:
+    if not abs(length_s) < most_s:  # nan is not
+        raise ValueError(f"{length_s} s cannot be")
 
 
 def _finite(number: Any) -> float:
