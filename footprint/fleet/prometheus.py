@@ -152,8 +152,9 @@ class Prometheus:
 
     def labels(self, selectors: Sequence[str], started_s: float, ended_s: float) -> list[dict[str, str]]:
         """The label sets of series that may have samples in a window; no sample is read for it."""
-        form = {"match[]": list(selectors), "start": f"{started_s:.3f}", "end": f"{ended_s:.3f}"}
-        data = self._ask("series", {**form, "partial_response": "false", "dedup": "true"})
+        form: dict[str, str | list[str]] = {"match[]": list(selectors)}
+        form |= {"start": f"{started_s:.3f}", "end": f"{ended_s:.3f}", "partial_response": "false", "dedup": "true"}
+        data = self._ask("series", form)
         if not isinstance(data, list) or not all(isinstance(row, dict) for row in data):
             raise QueryError(self.address, "answers with something else than series", "give the address of Prometheus")
         return [{str(name): str(value) for name, value in row.items()} for row in data]
