@@ -44,7 +44,7 @@ class Tally:
         newest = {} if self._newest is None else dict(zip(*self._newest[1:], strict=True))
         before_j = (newest.get(one.meter, -1) / MICROJOULES_PER_J for one in samples)
         if any(one.energy_j is not None and one.energy_j <= had for one, had in zip(samples, before_j, strict=True)):
-            self.settle()  # a counter that has not risen is bridged from where it was last read
+            self.settle(_PATIENCE_S)  # a counter that has not risen is bridged from where it was last read
         self._waiting.append((at_s, samples, self._inside))
         self._newest, self._inside = None, {}
         if len(self._waiting) > MOST_WAITING:
@@ -70,13 +70,14 @@ class Tally:
         """Add up what waits. Without patience numbers are some readings older where another thread is at it."""
         if self._lock.acquire(timeout=patience_s):
             try:
+                newest = self._newest  # the other thread may take it away meanwhile
                 while self._waiting:
                     at_s, samples, inside = self._waiting.popleft()
                     self._push(at_s, samples)
                     self._share_out(at_s, inside)
-                if self._newest is not None:
-                    own = [one for one in counts_as_samples(*self._newest) if one.meter in self.host.by_meter]
-                    self._push(self._newest[0], own)
+                if newest is not None:
+                    own = [one for one in counts_as_samples(*newest) if one.meter in self.host.by_meter]
+                    self._push(newest[0], own)
             finally:
                 self._lock.release()
 
