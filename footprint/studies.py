@@ -457,6 +457,7 @@ class JobsTable:
     currency: str
     currency_usd: float  # one of it
     billing_unit: str
+    timezone: str = "UTC"  # where months begin
     skipped: tuple[tuple[str, str], ...] = ()  # where, and why it is in no row
     notes: tuple[str, ...] = ()
     ledger: tuple[Assumption, ...] = ()

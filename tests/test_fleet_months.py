@@ -8,6 +8,7 @@ import gzip
 import io
 import json
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -308,6 +309,22 @@ def test_nothing_at_all_is_an_empty_table_that_says_so() -> None:
         assert write(found)
 
 
+def test_a_month_without_jobs_bears_the_name_that_it_has_where_the_site_is() -> None:
+    zurich = replace(SITE, timezone="Europe/Zurich")
+    begun, ended = (datetime(2026, month, 1, tzinfo=zurich.zone()).timestamp() for month in (9, 10))
+    found = jobs_table(read(HEADER + "\n", zone=UTC), begun, ended, "account", zurich, CATALOG, {})
+    shown = months.text(found, 80)
+    assert shown.startswith("c, 2026-09, by account\n")
+    assert "no job with accelerators between 2026-09-01 and 2026-10-01" in shown
+
+
+def test_the_sum_in_words_has_the_hours_of_the_tables_total_and_counts_one_as_one() -> None:
+    many, one = table(row(1, hours=500), row(2, hours=41.5)), table(row(hours=10))
+    assert "2 jobs in 2 starts; 4,332 accelerator-hours" in months.text(many, 140)
+    assert "4,332" in months.text(many, 140).split("total", 1)[1]
+    assert "1 job in 1 start; 80 accelerator-hours" in months.text(one, 140)
+
+
 # bills
 
 
@@ -501,7 +518,7 @@ def test_the_command_prints_writes_and_lists(saved: str, tmp_path: Path, capsys:
     )
     code, out, err = command(capsys, *words, "--by", "user")
     assert code == 0, err
-    assert out.startswith("c, 2026-10, by user\n2 jobs in 2 starts; 32.0 accelerator-hours")
+    assert out.startswith("c, 2026-10, by user\n2 jobs in 2 starts; 32 accelerator-hours")
     assert "note: of a job only what lies inside its month is counted" in err
     page = tmp_path / "page.html"
     assert command(capsys, *words, "--out", str(page))[0] == 0

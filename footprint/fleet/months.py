@@ -105,8 +105,7 @@ def jobs_table(
     told = _Told()
     place = site.under(words)
     base, ledger, site_notes = make_site(site_words(place), (), catalog)
-    rows: list[JobsRow] = []
-    months: list[JobsRow] = []
+    rows, months = list[JobsRow](), list[JobsRow]()
     jobs: set[tuple[str, str]] = set()
     lines: set[int] = set()
     weights: dict[str, float] = {}
@@ -137,6 +136,7 @@ def jobs_table(
         currency=site.currency,
         currency_usd=site.usd_per_currency,
         billing_unit=site.billing.unit if site.billing is not None else "",
+        timezone=site.timezone or "UTC",
         skipped=(
             *((f"{starts(len(which))}: {ids(which, _MOST_TOLD)}", why) for why, which in told.left.items()),
             *_unwanted(accounting),

@@ -6,7 +6,8 @@ import math
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from rich.console import RenderableType
 
@@ -15,14 +16,16 @@ from footprint.report.run_wording import label, percent
 from footprint.report.tables import Cell, Table
 from footprint.report.wording import UNKNOWN, plain, show_range
 from footprint.studies import JobsPart, JobsRow, JobsTable
-from footprint.units import scale_for, show_number
+from footprint.units import scale_for
 from footprint.values import Range
 
 __all__ = [
+    "counted",
     "cut",
     "flat",
     "grades",
     "headline",
+    "hours",
     "numbers",
     "readable",
     "remarks",
@@ -53,7 +56,7 @@ def text(table: JobsTable, width: int | None = None, color: bool = False) -> str
 
 def title(table: JobsTable) -> str:
     """'tanager, 2026-10, by account'."""
-    months = list(dict.fromkeys(row.month for row in table.rows)) or [_day(table.started_utc_s)]
+    months = list(dict.fromkeys(row.month for row in table.rows)) or _asked_months(table)
     span = months[0] if len(months) == 1 else f"{months[0]} to {months[-1]}"
     return ", ".join(one for one in (plain(table.name), span, f"by {table.by}") if one)
 
@@ -62,10 +65,11 @@ def headline(table: JobsTable) -> list[str]:
     """The sum in words, and what it rests on."""
     whole, all_jobs = table.total.whole, table.total
     if not table.rows:
-        return [f"no job with accelerators between {_day(table.started_utc_s)} and {_day(table.ended_utc_s)}"]
+        begun, ended = _at(table.started_utc_s, table), _at(table.ended_utc_s, table)
+        return [f"no job with accelerators between {begun:%Y-%m-%d} and {ended:%Y-%m-%d}"]
     sums = [
-        f"{all_jobs.job_count:,} jobs in {whole.start_count:,} starts",
-        f"{show_number(whole.accelerator_hours, _FEW)} accelerator-hours",
+        f"{counted(all_jobs.job_count, 'job')} in {counted(whole.start_count, 'start')}",
+        f"{hours(whole.accelerator_hours)} accelerator-hours",
         f"facility {show_range('facility_energy_kwh', whole.facility_energy_kwh)}",
         f"operation {show_range('operational_location_kgco2e', whole.operational_location_kgco2e)}",
     ]
@@ -85,8 +89,18 @@ def grades(row: JobsRow) -> str:
     return " ".join(f"{grade} {_share(share)}" for grade, share in row.grade_share)
 
 
-def _day(utc_s: float) -> str:
-    return datetime.fromtimestamp(utc_s, UTC).strftime("%Y-%m-%d")
+def counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def _asked_months(table: JobsTable) -> list[str]:
+    """The first and the last month that were asked for; an end at midnight is the day's before."""
+    last_s = max(table.ended_utc_s - 1, table.started_utc_s)
+    return list(dict.fromkeys(f"{_at(at_s, table):%Y-%m}" for at_s in (table.started_utc_s, last_s)))
+
+
+def _at(utc_s: float, table: JobsTable) -> datetime:
+    return datetime.fromtimestamp(utc_s, ZoneInfo(table.timezone))
 
 
 # a line a group
@@ -168,7 +182,7 @@ def _columns(table: JobsTable) -> list[_Column]:
     found += [
         _Column("jobs", lambda row: f"{row.job_count:,}", 3),
         _Column("starts", lambda row: f"{row.whole.start_count:,}", 5),
-        _Column("accel.\nhours", lambda row: _hours(row.whole.accelerator_hours), 1),
+        _Column("accel.\nhours", lambda row: hours(row.whole.accelerator_hours), 1),
         _Column(f"accel.\nIT {it.unit}", lambda row: it.cell(_drawn(row, "accelerators"), bounds=True), 8),
         _Column(f"hosts\nIT {it.unit}", lambda row: it.cell(_drawn(row, "hosts"), bounds=True), 9),
         _Column(f"facility\n{energy.unit}", lambda row: energy.cell(row.whole.facility_energy_kwh, bounds=True)),
@@ -191,7 +205,7 @@ def _share(value: float) -> str:
     return "< 0.1%" if value > 0 and percent(value) == "0.0%" else percent(value)
 
 
-def _hours(value: float) -> str:
+def hours(value: float) -> str:
     return f"{value:,.0f}" if value >= 1 or not value else "< 1"
 
 
@@ -245,7 +259,7 @@ def waste(table: JobsTable) -> Table:
         (
             name,
             f"{part.start_count:,}",
-            _hours(part.accelerator_hours) if part.accelerator_hours else "",
+            hours(part.accelerator_hours) if part.accelerator_hours else "",
             energy.cell(part.facility_energy_kwh, bounds=True),
             carbon.cell(part.operational_location_kgco2e),
             _money(part.electricity_usd, table),

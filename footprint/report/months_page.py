@@ -30,7 +30,7 @@ def document(found: JobsTable) -> str:
     head = page.heading(months.title(found)) + "".join(paragraph(line, "quiet") for line in lines)
     whole = found.total.whole
     answer = boxes([
-        Box("Accelerator-hours", show_number(whole.accelerator_hours), f"{found.total.job_count:,} jobs"),
+        Box("Accelerator-hours", months.hours(whole.accelerator_hours), months.counted(found.total.job_count, "job")),
         ranged("Energy", "facility_energy_kwh", whole.facility_energy_kwh, f"evidence {months.grades(found.total)}"),
         ranged(
             "CO2e", "operational_location_kgco2e", whole.operational_location_kgco2e, "of operation, location-based"
