@@ -60,6 +60,7 @@ def test_any_text_is_hosts_or_an_input_error(text: str) -> None:
 def test_places_are_devices_or_instances_of_one() -> None:
     assert place_list("0-3,5") == ("0", "1", "2", "3", "5")
     assert place_list("0.7,GPU-abc") == ("0.7", "GPU-abc")
+    assert place_list("MIG-GPU-1a/7/0,0x1a2b3c4d5e6f") == ("MIG-GPU-1a/7/0", "0x1a2b3c4d5e6f")
 
 
 def test_slices_of_profiles() -> None:
@@ -217,10 +218,23 @@ def test_hosts_and_places_name_a_job_too_and_it_can_be_kept(
     found = json.loads(out)
     (device,) = [m for m in found["meters"] if m["meter"]["component"] == "accelerator"]
     assert device["it_energy_kwh"]["mid"] == pytest.approx(0.6, rel=0.001)
+    assert "not in the metrics" not in err
     with open_ledger() as ledger:
         (entry,) = [e for e in ledger.list() if e.name == "old"]
     assert entry.kind == "imported"
     assert entry.project == "llm"
+
+
+@needs_prometheus
+def test_a_place_that_is_in_no_metrics_is_told_beside_those_that_are(
+    running: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--host", "gpu01", "--gpus", "1,77", *WINDOW, "--prometheus", running.url)
+    code, out, err = command(capsys, *words)
+    assert code == 0, err
+    assert out.startswith("gpu01: 1 × ")
+    assert "1 device found by host" in err
+    assert "gpu01: not in the metrics and not counted: 77 of --gpus" in err
 
 
 @needs_prometheus
@@ -245,6 +259,11 @@ def test_a_job_that_no_series_knows_is_an_error(running: Server, capsys: pytest.
         (("4242", *WINDOW), "prometheus: is missing; name the server"),
         (("4242", *WINDOW, "--prometheus", "http://me:pa55@127.0.0.1:9"), "http://127.0.0.1:9: cannot be reached"),
         (("--host", "a", *WINDOW[2:], "--from", "2027-01-01", "--accelerator", "h100"), "must be after the beginning"),
+        (("--host", "a", "--from", "2999-01-01", "--to", "2999-01-02", "--accelerator", "h100"), "lies ahead"),
+        (("--host", "a", "--from", "2999-01-01", "--accelerator", "h100"), "lies ahead"),
+        (("--host", "a", "--gpus", "x-3", *WINDOW, "--accelerator", "h100"), "'x-3', which is no place of a device"),
+        (("--host", "a", "--gpus", "all", *WINDOW, "--accelerator", "h100"), "'all', which is no place of a device"),
+        (("--host", "a", "--gpus", ",", *WINDOW, "--accelerator", "h100"), "names no device"),
     ],
 )
 def test_what_cannot_be_a_job_is_told_with_what_to_do(

@@ -424,7 +424,7 @@ def test_by_its_id_alone_a_job_is_measured_between_the_times_that_sacct_tells(
     assert code == 0, err
     assert out.startswith("train: 1 × h100-sxm5-80gb, 1 h 00 min; IT ")
     assert "evidence A" in out
-    assert "1 accelerators allocated" in err
+    assert "1 accelerator allocated" in err
 
 
 @needs_prometheus

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
+from time import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -140,10 +141,11 @@ def _job(
     places = place_list(gpus) if gpus is not None else None
     started_s = None if begin is None else _moment("from", begin)
     ended_s = None if end is None else _moment("to", end)
+    now_s = time()
+    if started_s is not None and started_s > now_s and (ended_s is None or ended_s > started_s):
+        raise InputError("from", begin, "lies ahead", "give a time that has passed; for plans: footprint estimate")
     if host is not None and ended_s is None and started_s is not None and not (subject or pod["pod"]):
-        from time import time
-
-        ended_s = time()
+        ended_s = now_s
     return Job(
         id=subject or "",
         started_utc_s=started_s,

@@ -28,6 +28,7 @@ Labels = Mapping[str, str]
 MOST_HOSTS = 100_000
 _HOSTS_A_QUERY = 200
 _SLICES = re.compile(r"^(\d+)(?:c\.\d+)?g")
+_PLACE = re.compile(r"\d+(?:\.\d+)?|[A-Za-z]{2}\w*-[\w./:-]+|[0-9A-Fa-fx]{8}[\w-]*")
 _NODE_GROUP = re.compile(r"\[([^\[\]]*)\]")
 
 
@@ -232,8 +233,19 @@ def _expanded(part: str, whole: str) -> list[str]:
 
 
 def place_list(text: str) -> tuple[str, ...]:
-    """'0-3,5' or '0.7' (device 0, instance 7) as places on a host."""
-    return tuple(dict.fromkeys(_numbers("gpus", text, text)))
+    """'0-3,5' or '0.7' (device 0, instance 7) as places on a host; a device's UUID is one too.
+
+    Raises
+    ------
+    InputError
+        When a word is none of these, or there is none.
+    """
+    found = tuple(dict.fromkeys(_numbers("gpus", text, text)))
+    wrong = next((word for word in found if not _PLACE.fullmatch(word)), None)
+    if not found or wrong is not None:
+        told = "names no device" if wrong is None else f"has {wrong!r}, which is no place of a device"
+        raise InputError("gpus", text, told, "write 0-3, 0,2, 0.7 for an instance, or UUIDs")
+    return found
 
 
 def _numbers(field: str, text: str, whole: str) -> list[str]:

@@ -149,7 +149,8 @@ def measured_job(
             )
         on_server = interval.moved(ahead_s)
         if how:
-            notes.append(f"{len(devices)} devices found {how}")
+            notes.append(f"{len(devices)} device{'' if len(devices) == 1 else 's'} found {how}")
+        notes += _unseen(job, devices)
         calls = (partial(_of_batch, batch, on_server, server, catalog) for batch in opened)
         for _, (metered, modelled) in zip(shown(opened), in_order(calls), strict=True):
             results += metered
@@ -170,6 +171,17 @@ def measured_job(
     metered = {one.host for one in nodes}
     meters += (*nodes, *hosts_rest([one for one in meters if one.host not in metered], interval, catalog))
     return Found(job, interval, tuple(meters), _hourly(results), evidence(meters), work, tuple(dict.fromkeys(notes)))
+
+
+def _unseen(job: Job, devices: Sequence[Device]) -> Iterator[str]:
+    """Places that were named on hosts whose metrics do not have them."""
+    if any(device.marks for device in devices):
+        return
+    for host, places in job.devices_by_host.items():
+        own = {word for device in devices if device.host == host for word in (device.place, device.uuid)}
+        lacking = [place for place in places if not {place, place.partition(".")[0]} & own]
+        if own and lacking:
+            yield f"{host}: not in the metrics and not counted: {_listed(lacking)} of --gpus"
 
 
 def _of_batch(

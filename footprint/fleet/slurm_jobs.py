@@ -173,7 +173,7 @@ def _told(start: Start) -> str:
         for at_s in (start.job.started_utc_s, start.job.ended_utc_s)
     )
     count = start.accelerators_count
-    had = "no accelerators named" if not count else f"{count} accelerators allocated"
+    had = "no accelerators named" if not count else f"{count} accelerator{'' if count == 1 else 's'} allocated"
     kind = f" ({start.accelerator})" if start.accelerator else ""
     return f"SLURM {start.id}: {start.state or 'state not known'}, {begun} to {ended} UTC, {had}{kind}"
 
