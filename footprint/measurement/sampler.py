@@ -31,7 +31,8 @@ MOMENT_S = 0.02
 """Counters that take no longer to read are read at one moment."""
 
 FULL_S, FULL_INTERVALS = 10.0, 10
-"""Between two readings in full where energy is counted: in between a counter tells all that must not be lost."""
+"""Between two readings in full where energy is counted: in between a counter tells all that must not be lost. At the
+start they come sooner, each after twice the time: a short run is known too."""
 
 
 _TO_KNOW_THE_PERIOD = 2
@@ -197,10 +198,10 @@ class Sampler:
         quick = [s for s in sensors if s.period_s is not None and s.period_s < self.pace.interval_s]
         interval_s = self.pace.interval_s
         beat_s = min([interval_s, *(s.period_s for s in quick if s.period_s)])
-        full_s = max(interval_s, min(FULL_S, FULL_INTERVALS * interval_s))
+        full_s, most_s = interval_s, max(interval_s, min(FULL_S, FULL_INTERVALS * interval_s))
         clock = self.pace.clock
         due_s = clock()
-        all_due_s = full_due_s = due_s + interval_s  # the first one in full: a short run is known too
+        all_due_s = full_due_s = due_s + interval_s
         self._counters = _counters_of(sensors) if self._take_counts is not None and not quick else ()
         while True:
             due_s = max(due_s + beat_s, clock())  # late once is late once, not a burst of readings
@@ -216,6 +217,7 @@ class Sampler:
             all_due_s = max(all_due_s + interval_s, now_s)
             if soon_s >= full_due_s or not self._count():
                 full_due_s = now_s + full_s
+                full_s = min(2 * full_s, most_s)
                 self._read(sensors)
 
     def _count(self) -> bool:
