@@ -532,19 +532,31 @@ def test_energy_drawn_while_next_to_nothing_ran_is_stalled() -> None:
     assert usage.stalled_it_energy_kwh == pytest.approx(220.0 / J_PER_KWH, rel=1e-9)
 
 
-def test_what_counters_tell_alone_is_sorted_by_the_next_reading_in_full() -> None:
+def test_what_counters_tell_alone_is_sorted_by_readings_in_full() -> None:
     found = integral(counting(), [joules(0, 0.0, power_w=400.0, utilization=0.9, attributed_share=0.5)])
     for second in range(1, 11):
         full = {"power_w": 400.0, "utilization": 0.01, "attributed_share": 0.25} if second % 5 == 0 else {}
         found.push(joules(second, 400.0 * second, **full))
     found.push(joules(11, 4500.0))
     usage = found.usage("host", 0.0, 11.0)
-    assert usage.stalled_it_energy_kwh == pytest.approx(4000.0 / J_PER_KWH, rel=0.01)
+    assert usage.stalled_it_energy_kwh == pytest.approx(4500.0 / J_PER_KWH, rel=0.01)
     assert usage.attributed_it_energy_kwh is not None
-    assert usage.attributed_it_energy_kwh.mid == pytest.approx(1000.0 / J_PER_KWH, rel=0.01)
+    assert usage.attributed_it_energy_kwh.mid == pytest.approx(1125.0 / J_PER_KWH, rel=0.01)
     assert usage.counter_over_power_ratio == pytest.approx(1.0, abs=1e-9)
     assert found.power_w() == pytest.approx(500.0, abs=1e-9)  # since the last reading of power
     assert (usage.gaps, usage.coverage_share) == ((), 1.0)
+
+
+def test_what_counters_tell_alone_goes_by_the_nearer_reading_in_full() -> None:
+    """Idle at the end alone; and killed, when no reading in full comes any more."""
+    found = integral(counting(), [joules(0, 0.0, power_w=400.0, utilization=0.9, attributed_share=0.5)])
+    for second, used in ((1, 0.9), (2, None), (3, None), (4, None), (5, None), (6, 0.0), (7, None), (8, None)):
+        full = {} if used is None else {"power_w": 400.0, "utilization": used, "attributed_share": 0.5 if used else 0.0}
+        found.push(joules(second, 400.0 * second, **full))
+    usage = found.usage("host", 0.0, 8.0)
+    assert usage.stalled_it_energy_kwh == pytest.approx((800.0 + 400.0 + 800.0) / J_PER_KWH, rel=0.02)
+    assert usage.attributed_it_energy_kwh is not None
+    assert usage.attributed_it_energy_kwh.mid == pytest.approx((400.0 + 800.0) / 2 / J_PER_KWH, rel=0.02)
 
 
 def test_readings_of_power_far_apart_are_not_held_against_a_counter() -> None:

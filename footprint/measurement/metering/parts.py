@@ -1,5 +1,5 @@
 """What a meter's energy is divided into, and what it is held against. Counters are read alone between readings in full:
-what they count meanwhile is kept until one tells more."""
+what they count meanwhile is kept until one tells more, and goes by the nearer one."""
 
 from __future__ import annotations
 
@@ -56,29 +56,53 @@ class Parts:
 
     def __init__(self, meter: Meter, stalled_utilization: float, utc_offset_s: float) -> None:
         self._meter, self._stalled_utilization, self._utc_offset_s = meter, stalled_utilization, utc_offset_s
-        self.stalled_j: float | None = None
-        self.attributed_j: float | None = None
         self.hourly_j: dict[int, float] = {}
+        self._sorted_j: tuple[float | None, float | None] = (None, None)  # stalled and attributed
         self._unsorted_j = 0.0
+        self._told: Sample | None = None  # the last one that told more than energy
 
     def add(self, joules: float, last: Sample, sample: Sample) -> None:
         """Joules between two samples."""
-        self._unsorted_j += joules
-        if (sample.power_w, sample.utilization, sample.attributed_share) != (None, None, None):
-            self._sort(self._unsorted_j, sample)
-            self._unsorted_j = 0.0
+        if (sample.power_w, sample.utilization, sample.attributed_share) == (None, None, None):
+            self._unsorted_j += joules
+        else:
+            half_j = self._unsorted_j / 2
+            sooner = self._with(self._sorted_j, half_j, self._told or sample)
+            self._sorted_j = self._with(sooner, half_j + joules, sample)
+            self._unsorted_j, self._told = 0.0, sample
         joules *= self._meter.share
         started_s, ended_s = last.at_s + self._utc_offset_s, sample.at_s + self._utc_offset_s
         within_s = ended_s // S_PER_H * S_PER_H
         for hour, share in ((int(within_s), 1.0),) if within_s <= started_s else _hours(started_s, ended_s):
             self.hourly_j[hour] = self.hourly_j.get(hour, 0.0) + joules * share
 
-    def _sort(self, joules: float, sample: Sample) -> None:
+    @property
+    def stalled_j(self) -> float | None:
+        """Drawn while next to nothing ran; None where nobody tells."""
+        return self._so_far[0]
+
+    @property
+    def attributed_j(self) -> float | None:
+        """My processes' part of what was drawn while others ran beside them; None where none did."""
+        return self._so_far[1]
+
+    @property
+    def _so_far(self) -> tuple[float | None, float | None]:
+        """With what no reading has told of yet: it goes by the last one."""
+        if self._told is None or not self._unsorted_j:
+            return self._sorted_j
+        return self._with(self._sorted_j, self._unsorted_j, self._told)
+
+    def _with(
+        self, sums: tuple[float | None, float | None], joules: float, sample: Sample
+    ) -> tuple[float | None, float | None]:
+        stalled_j, attributed_j = sums
         if sample.utilization is not None and self._meter.component == "accelerator":
             is_stalled = sample.utilization < self._stalled_utilization
-            self.stalled_j = (self.stalled_j or 0.0) + (joules if is_stalled else 0.0)
+            stalled_j = (stalled_j or 0.0) + (joules if is_stalled else 0.0)
         if sample.attributed_share is not None and 0 <= sample.attributed_share <= 1:
-            self.attributed_j = (self.attributed_j or 0.0) + joules * sample.attributed_share
+            attributed_j = (attributed_j or 0.0) + joules * sample.attributed_share
+        return stalled_j, attributed_j
 
 
 def _hours(started_s: float, ended_s: float) -> Iterator[tuple[int, float]]:
