@@ -64,6 +64,12 @@ class Browser:
     def find(self, css: str) -> Any:
         return self.driver.find_element("css selector", css)
 
+    def press(self, key: str) -> None:
+        """A key, for whatever has the focus."""
+        from selenium.webdriver import ActionChains
+
+        ActionChains(self.driver).send_keys(key).perform()
+
     def type(self, css: str, text: str) -> None:
         """Put text in the place of what is there, by keyboard."""
         from selenium.webdriver.common.keys import Keys
