@@ -65,6 +65,20 @@ def test_a_counter_without_power_is_drawn_by_its_moves(tmp_path: Path) -> None:
     assert cpu.mean_w == pytest.approx([50.0] * 10, rel=1e-12)
 
 
+def test_a_model_that_is_read_more_rarely_than_counters_is_drawn_in_between_too(tmp_path: Path) -> None:
+    model = Meter("cpu", "cpu", "a processor", "cpu-load", "package", "modelled", period_s=10.0)
+    lines = ticks(101)
+    for second, line in enumerate(lines):
+        line["s"] = [[0, 0, 300.0 * second]]
+        if second in (0, 1, 11, 21, 30, 91, 100):
+            line["s"] += [[1, 0.0, None, 20.0 + second]]
+    write(tmp_path, lines, meters=(METERS[0], model))
+    cpu = series.read_series(tmp_path).meters[1]
+    assert cpu.mean_w[:31] == (20.0, 21.0, *[31.0] * 10, *[41.0] * 10, *[50.0] * 9)
+    assert set(cpu.mean_w[31:91]) == {None}  # too long to have been read
+    assert cpu.mean_w[91:] == (111.0, *[120.0] * 7, 120.0)
+
+
 def test_no_piece_is_shorter_than_the_time_between_readings(tmp_path: Path) -> None:
     write(tmp_path, ticks(21))
     found = series.read_series(tmp_path, points=2000)

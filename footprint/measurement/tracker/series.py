@@ -24,6 +24,8 @@ __all__ = ["forecast_of", "read_series"]
 
 MOST_PIECES = 2000
 _TAIL_BYTES = 65_536
+_MOST_PERIODS = 3
+"""Between two readings of a model: a longer time is a hole."""
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
@@ -39,6 +41,7 @@ class _Pieces:
     highs: list[float]
     buffer: list[float] = field(default_factory=list)  # watts of the piece that is being read
     last: tuple[float, float] | None = None  # moment and joules of the counter, where it alone tells
+    place: int | None = None  # of a model's last reading
 
     def flush(self, place: int) -> None:
         """Sort the buffer into a piece."""
@@ -55,6 +58,15 @@ class _Pieces:
         if self.last is not None and moment_s > self.last[0] and joules >= self.last[1]:
             self.buffer.append((joules - self.last[1]) / (moment_s - self.last[0]))
         self.last = (moment_s, joules)
+
+    def modelled(self, place: int, watts: float, most: int) -> None:
+        """A model is read more rarely than counters: its watts are the mean since its reading before."""
+        before = place if self.place is None or place - self.place > most else self.place
+        for between in range(before + 1, place):
+            if not self.counts[between]:
+                self.sums[between], self.counts[between] = watts, 1
+                self.lows[between] = self.highs[between] = watts
+        self.place = place
 
     def series(self, host: str) -> MeterSeries:
         share = self.meter.share
@@ -96,7 +108,7 @@ class _Reader:
         offset_s = header.started_utc_s - header.started_s
         pieces = [self.pieces_of(header.host, meter) for meter in header.meters]
         for one_pieces in pieces:
-            one_pieces.last = None  # another start: its counter may have begun anew
+            one_pieces.last = one_pieces.place = None  # another start: its counter may have begun anew
         progress: dict[str, float] = {}
         self.progress.append(progress)
         place = 0
@@ -125,9 +137,12 @@ class _Reader:
         for packed in samples:
             watts = packed[3] if len(packed) > 3 else None
             if watts is not None:
-                pieces[packed[0]].buffer.append(watts)
+                own = pieces[packed[0]]
+                own.buffer.append(watts)
                 if packed[2] is not None:
-                    pieces[packed[0]].last = (at_s + packed[1], packed[2])
+                    own.last = (at_s + packed[1], packed[2])
+                elif own.meter.origin == "modelled" and own.meter.period_s is not None:
+                    own.modelled(self.place(at_s), watts, math.ceil(_MOST_PERIODS * own.meter.period_s / self.piece_s))
             elif len(packed) > 2 and packed[2] is not None:
                 pieces[packed[0]].counted(at_s + packed[1], packed[2])
 
