@@ -16,7 +16,7 @@ import pytest
 
 from footprint import records
 from footprint.errors import UnknownName
-from footprint.report import run_formats, run_listing, run_tables, run_text, run_wording
+from footprint.report import run_formats, run_listing, run_tables, run_text, run_wording, terminal
 from footprint.report.run_result import RunResult
 from footprint.store import open_ledger
 from footprint.values import Gap, Meter, MeterUsage, Progress, Range, Run, WindowUsage
@@ -368,6 +368,18 @@ def test_a_result_loads_nothing_heavy_until_it_is_shown() -> None:
 
 
 # many runs
+
+
+def test_a_run_of_a_long_name_leaves_units_whole_in_80_columns_and_is_found_by_what_is_shown() -> None:
+    long_id = "mlflow-63e0d475566346669d06f614de2bf060"
+    with open_ledger("sqlite://") as ledger:
+        ledger.save(handmade.run(id=long_id, name="second"))
+        table = run_listing.entries(ledger.list(), ledger.handles(), wide=False)
+        shown = str(table.rows[0][0])
+        assert ledger.find(shown.rstrip("…")).id == long_id
+    line = terminal.as_text(table, width=80, cut="name").splitlines()[-1]
+    assert line.startswith("mlflow-63e0d475…  second")
+    assert line.endswith("33.3 kWh  13.5 kgCO2e")
 
 
 def test_a_listing_has_a_handle_a_run_and_a_line_for_all() -> None:

@@ -17,7 +17,7 @@ _RANGED = (
     "it_energy_kwh", "facility_energy_kwh", "operational_location_kgco2e", "total_location_kgco2e", "electricity_usd",
 )  # fmt: skip
 _SHORT = len("2026-11-03T08:00")
-_LONGEST_HANDLE, _LONGEST_NAME = 24, 28
+_LONGEST_HANDLE, _NARROW_HANDLE, _LONGEST_NAME = 24, 16, 28
 
 
 def entries(found: Sequence[Entry], handles: Mapping[str, str], wide: bool) -> Table:
@@ -31,7 +31,7 @@ def entries(found: Sequence[Entry], handles: Mapping[str, str], wide: bool) -> T
 
 def _entry(one: Entry, handle: str, wide: bool) -> tuple[Cell, ...]:
     row = (
-        _cut(handle, _LONGEST_HANDLE),
+        _called(one, handle, _LONGEST_HANDLE if wide else _NARROW_HANDLE),
         _cut(one.name, _LONGEST_NAME) if wide else plain(one.name),
         plain(one.status),
         utc(one.started_utc_s)[:_SHORT] + "Z",
@@ -50,6 +50,11 @@ def _entry(one: Entry, handle: str, wide: bool) -> tuple[Cell, ...]:
         _cut(one.project, _LONGEST_NAME),
         ", ".join(plain(tag) for tag in one.tags),
     )
+
+
+def _called(one: Entry, handle: str, most: int) -> str:
+    """What to call a run by; where that is too long, the beginning of its id, which will do too."""
+    return plain(handle) if len(plain(handle)) <= most else _cut(one.id, most)
 
 
 def _cut(text: str, most: int) -> str:
