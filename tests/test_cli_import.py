@@ -42,6 +42,23 @@ def test_a_run_is_told_with_its_evidence_and_added_once(cli: Cli) -> None:
     assert (entry.kind, entry.tags, entry.project) == ("imported", ("wandb",), "tiny")
 
 
+def test_a_file_in_the_folder_where_one_stands_is_told_with_that_folder(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(RECORDED)
+    code, _, err = cli("trainer-state", "trainer_state.json", "--accelerator", "h100-sxm", "--count", 8)
+    assert code == 0
+    assert f"note: imported from {RECORDED.name}/trainer_state.json," in err
+
+
+def test_a_file_of_another_kind_is_named_with_its_line(cli: Cli) -> None:
+    path = RECORDED / "trainer_state.json"
+    code, _, err = cli("codecarbon", path)
+    assert code == 1
+    assert err.startswith(f"error: {path}: line 1: has no column timestamp")
+    assert err.endswith(f"footprint import trainer-state {path}\n")
+
+
 def test_a_dry_run_adds_nothing_and_save_is_what_happens_anyway(cli: Cli) -> None:
     assert cli("wandb", WANDB, "--dry-run")[1].endswith(": 1 to add\n")
     assert cli("wandb", WANDB, "--save")[1].endswith(": 1 added\n")

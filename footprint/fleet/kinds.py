@@ -75,7 +75,7 @@ def redirected(error: DataError, kind: str, path: Path) -> DataError:
     other = kind_of(path)
     if other is None or other == kind:
         return error
-    problem = str(error).removeprefix(f"{path}").lstrip(": ")
+    problem = str(error).removeprefix(f"{path}").lstrip(":, ")
     return DataError(path, None, None, f"{problem}. This is {KINDS[other].title}: footprint import {other} {path}")
 
 

@@ -55,7 +55,7 @@ def read(path: Path, asked: Asked, catalog: Catalog, hours_of: Hours | None = No
         raise InputError("count", asked.count, f"must be at most {MOST_DEVICES}", "count accelerators")
     log = [one for one in state.get("log_history") or () if isinstance(one, dict)]
     steps, flop = _number(state, "global_step"), _number(state, "total_flos")
-    record = Record(_TOOL, digest(*_first(state, log)), f"{file.parent.name}/{file.name}", name=_name(file))
+    record = Record(_TOOL, digest(*_first(state, log)), f"{file.absolute().parent.name}/{file.name}", name=_name(file))
     record.progress = Progress(
         steps_count=steps,
         tokens=_number(state, "num_input_tokens_seen"),
