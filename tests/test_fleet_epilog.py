@@ -156,6 +156,23 @@ def test_by_hand_it_prints_what_to_put_where_without_a_password(
     assert "is there and not ours" in err
 
 
+def test_what_slurm_does_not_hand_on_is_in_the_script_but_for_secrets(
+    site: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(site.parent)
+    mine = {"FOOTPRINT_PROMETHEUS_URL": "http://metrics:9090", "FOOTPRINT_SITE": "site.yaml"}
+    code, out, err = run(capsys, monkeypatch, {**mine, "FOOTPRINT_PROMETHEUS_TOKEN_FILE": "my token"})
+    assert (code, err) == (0, "")
+    assert f"FOOTPRINT_PROMETHEUS_TOKEN_FILE='{site.parent}/my token'; export FOOTPRINT_PROMETHEUS_TOKEN_FILE\n" in out
+    assert f" --prometheus http://metrics:9090 --site {site} " in out
+    monkeypatch.setenv("FOOTPRINT_PROMETHEUS_TOKEN", "hush")
+    code, out, err = run(capsys, monkeypatch, {}, "--site", "gone.yaml")
+    assert code == 0
+    assert "hush" not in out + err
+    assert "note: no credential is in the script" in err
+    assert "note: as it is now, no line would be written: site = 'gone.yaml': cannot be read" in err
+
+
 def test_the_script_ends_well_even_where_the_program_is_gone(tmp_path: Path) -> None:
     script = tmp_path / "epilog.sh"
     epilog.write_script(script, epilog.script("/nowhere/footprint", ["--out", "x"]))

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import threading
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -137,21 +138,43 @@ def _script(
     write: Path | None,
 ) -> None:
     from footprint.fleet import epilog
-    from footprint.fleet.access import access
+    from footprint.fleet.access import ADDRESS, access, credentials
+    from footprint.fleet.site_file import VARIABLE
 
+    url, told_site = prometheus or os.environ.get(ADDRESS), site or os.environ.get(VARIABLE)
+    told_data = data or os.environ.get("FOOTPRINT_DATA")
     own = shutil.which("footprint") or sys.argv[0]
     given = [
-        ("--prometheus", access(prometheus, {}).address if prometheus else None),  # without a password in it
-        ("--site", site and site.expanduser().resolve()),
+        ("--prometheus", access(url, {}).address if url else None),  # without a password in it
+        ("--site", told_site and Path(told_site).expanduser().resolve()),
         ("--out", out.absolute() if out is not None else None if comment is not None else _LOG),
         ("--comment", comment and comment.value),
-        ("--data", data and data.expanduser().resolve()),
+        ("--data", told_data and Path(told_data).expanduser().resolve()),
     ]
     words = [word for name, value in given if value for word in (name, str(value))]
     words += ["--timeout", f"{timeout:g}"]
     words += ["--strict"] if strict else []
+    files, secrets = credentials(os.environ)
+    text = epilog.script(str(Path(own).absolute()), words, files)
     if write is None:
-        output.write(epilog.told(str(Path(own).absolute()), words, _PLACE), None)
-        return
-    epilog.write_script(write, epilog.script(str(Path(own).absolute()), words))
-    output.notes([f"put into slurm.conf: EpilogSlurmctld={write.absolute()} (or Epilog=, on nodes)"])
+        output.write(epilog.told(text, _PLACE), None)
+    else:
+        epilog.write_script(write, text)
+        output.notes([f"put into slurm.conf: EpilogSlurmctld={write.absolute()} (or Epilog=, on nodes)"])
+    output.notes(_doubts(site, data, is_secret=bool(secrets or (url and access(url, {}).headers))))
+
+
+def _doubts(site: Path | None, data: Path | None, *, is_secret: bool) -> Iterator[str]:
+    """What would keep the script from its work, known before a job ends."""
+    from footprint.catalog import open_catalog
+    from footprint.fleet.site_file import site_named
+
+    if is_secret:
+        yield (
+            "no credential is in the script, and SLURM hands none on: put it into a file that the epilog's user may "
+            "read, and print this again with FOOTPRINT_PROMETHEUS_TOKEN_FILE (or _USER_FILE and _PASSWORD_FILE) set"
+        )
+    try:
+        site_named(site, os.environ, open_catalog(data))
+    except FootprintError as error:
+        yield f"as it is now, no line would be written: {error}"

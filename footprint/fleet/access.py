@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from footprint.errors import InputError
 
-__all__ = ["ADDRESS", "Access", "access"]
+__all__ = ["ADDRESS", "Access", "access", "credentials"]
 
 PROMETHEUS = "prometheus"
 ADDRESS = "FOOTPRINT_PROMETHEUS_URL"
@@ -87,6 +87,14 @@ def _address(told: str, of: str) -> tuple[str, str, str]:
     path = parts.path.rstrip("/").removesuffix("/api/v1")
     address = urlunsplit((parts.scheme, netloc, path, "", ""))
     return address, unquote(parts.username or ""), unquote(parts.password or "")
+
+
+def credentials(environment: Mapping[str, str], of: str = PROMETHEUS) -> tuple[list[tuple[str, str]], list[str]]:
+    """Variables that name files of credentials, with their absolute paths, and those that hold one themselves."""
+    names = [f"FOOTPRINT_{of.upper()}_{kind}" for kind in ("TOKEN", "USER", "PASSWORD", "ORG")]
+    named = [f"{name}_FILE" for name in (*names, f"FOOTPRINT_{of.upper()}_HEADERS")]
+    files = [(name, str(Path(environment[name]).expanduser().absolute())) for name in named if environment.get(name)]
+    return files, [name for name in names if environment.get(name)]
 
 
 def _secret(name: str, environment: Mapping[str, str]) -> str:

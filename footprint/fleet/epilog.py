@@ -173,8 +173,13 @@ def _short(told: str) -> str:
 # the script
 
 
-def script(program: str, arguments: Sequence[str]) -> str:
-    """What SLURM runs; whatever happens it ends well, for an epilog that fails drains its node."""
+def script(program: str, arguments: Sequence[str], files: Sequence[tuple[str, str]] = ()) -> str:
+    """What SLURM runs; whatever happens it ends well, for an epilog that fails drains its node.
+
+    Parameters
+    ----------
+    files : variables that name files of credentials; never a credential itself
+    """
     words = shlex.join([program, "slurm-epilog", *arguments])
     found = shutil.which("sacct")
     path = ":".join(dict.fromkeys([*([str(Path(found).parent)] if found else []), *_PATH]))
@@ -182,19 +187,20 @@ def script(program: str, arguments: Sequence[str]) -> str:
         "#!/bin/sh",
         f"{MARK}: one line of JSON a job",
         f"PATH={shlex.quote(path)}; export PATH  # SLURM sets none",
+        *(f"{name}={shlex.quote(value)}; export {name}" for name, value in files),
     )
     return "\n".join((*lines, f"{words} >/dev/null || true", "exit 0")) + "\n"
 
 
-def told(program: str, arguments: Sequence[str], path: str) -> str:
-    """What to put where, in words."""
+def told(text: str, path: str) -> str:
+    """What to put where, in words, and the script."""
     return (
         "# slurm.conf, either: once a job, by the controller, which holds no node\n"
         f"EpilogSlurmctld={path}\n"
         "# or, where the controller does not reach the metrics: by nodes, of which a job's first one writes\n"
         f"Epilog={path}\n"
         f"\n# {path}, to be executable; --write {path} writes it\n"
-        f"{script(program, arguments)}"
+        f"{text}"
     )
 
 
