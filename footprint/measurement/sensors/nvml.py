@@ -30,7 +30,7 @@ __all__ = ["NvmlSensor"]
 
 _RETRY_S = 10.0  # between questions to a device that is lost, or to a library that was shut down
 _TIMES_SILENT = 3  # in a row, and a device is told as silent though it may answer again
-_PROCESSES_S = 10.0  # between questions for the processes of a device: a dear call
+_PROCESSES_S = 7.5  # between questions for the processes of a device, a dear call: at each reading 8 or 10 s after
 _UTILIZATION_S = 0.5  # at most so often: sensors that must be read fast need no more
 _CLOSE_S = 1.0  # for a call in flight
 _EARLY_S, _LATE_S = 0.1, 10.0  # a timestamp further from now is no timestamp
