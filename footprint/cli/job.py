@@ -189,8 +189,11 @@ def _server(url: str | None, *, has_rating: bool) -> Prometheus | None:
     from footprint.fleet.access import ADDRESS, access
     from footprint.fleet.prometheus import Prometheus
 
-    if not url and not os.environ.get(ADDRESS) and has_rating:
-        return None
+    if not url and not os.environ.get(ADDRESS):
+        if has_rating:
+            return None
+        fix = "--accelerator, or --site with its partitions, for hours and the rating"
+        raise InputError("prometheus", None, "is missing", f"name the server: --prometheus URL, or {ADDRESS}; or {fix}")
     return Prometheus(access(url, os.environ))
 
 
