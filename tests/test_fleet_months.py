@@ -325,6 +325,20 @@ def test_the_sum_in_words_has_the_hours_of_the_tables_total_and_counts_one_as_on
     assert "1 job in 1 start; 80 accelerator-hours" in months.text(one, 140)
 
 
+def test_of_little_money_the_hundredths_are_shown_and_rows_add_up() -> None:
+    little = readable_money(table(row(1, hours=0.5), row(2, hours=2, Account="bio")))
+    assert all(len(one.partition(".")[2]) == 2 for one in little)
+    assert sum(map(float, little[:-1])) == pytest.approx(float(little[-1]), abs=0.011)
+    assert float(little[-1]) < 100
+    much = readable_money(table(row(1, hours=500), row(2, hours=400, Account="bio")))
+    assert all("." not in one for one in much)
+
+
+def readable_money(found: JobsTable) -> list[str]:
+    shown = months.readable(found)
+    return [str(line[shown.columns.index("electr.\nUSD")]) for line in shown.rows]
+
+
 # bills
 
 

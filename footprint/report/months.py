@@ -38,6 +38,7 @@ __all__ = [
 TOTAL = "total"
 _MOST_REMARKS = 8
 _FEW = 3
+_LITTLE_MONEY, _CENTS = 100.0, 2
 _LONGEST_GROUP = 24
 _SPACE = 2
 _RANGED = (
@@ -221,11 +222,19 @@ def wasted_share(row: JobsRow) -> float:
 
 
 def _money(value: Range | None, table: JobsTable) -> str:
-    return UNKNOWN if value is None else _count(value.mid / table.currency_usd)
+    whole = table.total.whole.electricity_usd
+    return UNKNOWN if value is None or whole is None else _amount(value.mid, whole.mid, table)
 
 
 def _charge(row: JobsRow, table: JobsTable) -> str:
-    return "" if row.charge_usd is None else _count(row.charge_usd / table.currency_usd)
+    return "" if row.charge_usd is None else _amount(row.charge_usd, table.total.charge_usd or 0.0, table)
+
+
+def _amount(usd: float, whole_usd: float, table: JobsTable) -> str:
+    """In the table's currency; with its hundredths where the whole is so little that rows would vanish beside it."""
+    value, decimals = usd / table.currency_usd, 0 if whole_usd >= _LITTLE_MONEY * table.currency_usd else _CENTS
+    least = 10.0**-decimals
+    return f"< {least:.{decimals}f}" if 0 < value < least else f"{value:,.{decimals}f}"
 
 
 def _count(value: float | None) -> str:
