@@ -163,6 +163,11 @@ def test_remarks_tell_gaps_resets_audit_and_what_others_count_each_once() -> Non
     ]
 
 
+def test_a_short_run_tells_no_audit_that_a_few_readings_of_power_make() -> None:
+    meters = tuple(replace(one, duration_s=900.0) for one in handmade.eventful().meters)
+    assert not any("audit" in line for line in run_wording.remarks(replace(handmade.eventful(), meters=meters)))
+
+
 def test_many_gaps_and_many_devices_do_not_flood_the_screen() -> None:
     gaps = tuple(Gap(i * 10.0, i * 10.0 + 5, "no reading") for i in range(100))
     run = handmade.run(meters=tuple(handmade.gpu(i, gaps=gaps) for i in range(64)))

@@ -20,6 +20,8 @@ _MOST_HOSTS = 3
 _MOST_DEVICES = 5
 _UUID = re.compile(r"^((?:GPU|MIG)-[0-9a-fA-F]{8})-[0-9a-fA-F-]{27}$")
 _TENTH = 0.1
+_AUDIT_S = S_PER_H
+"""Readings of power are rare and tell of a moment: over less time they differ from a counter that is right."""
 
 
 def utc(seconds: float) -> str:
@@ -134,7 +136,8 @@ def _resets(run: Run) -> Iterator[str]:
 
 
 def _audit(run: Run) -> Iterator[str]:
-    ratios = [(m.counter_over_power_ratio, m) for m in run.meters if m.counter_over_power_ratio is not None]
+    audited = [(m.counter_over_power_ratio, m) for m in run.meters if m.duration_s >= _AUDIT_S]
+    ratios = [(ratio, m) for ratio, m in audited if ratio is not None]
     if not ratios:
         return
     low, high = min(r for r, _ in ratios), max(r for r, _ in ratios)
