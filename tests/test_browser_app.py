@@ -24,7 +24,7 @@ from footprint.app.settings import Settings
 from footprint.estimation import doors
 from footprint.report.wording import entries, show_entry
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.clock]
 
 CHILD = """
 import time, footprint
