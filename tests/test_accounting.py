@@ -202,6 +202,18 @@ def test_an_unknown_region_is_refused_with_the_nearest() -> None:
         made(region="aws/us-east-11")
 
 
+def test_a_country_or_zone_in_a_regions_place_is_taken_and_told() -> None:
+    for named, same in (("FRA", "FRA"), ("de", "DEU"), ("US-CAL-CISO", "US-CAL-CISO")):
+        found, _, notes = site(SiteWords(region=named), [], CATALOG)
+        expected, _, _ = site(SiteWords(zone=same), [], CATALOG)
+        assert found == expected
+        assert [note for note in notes if note.startswith(f"{named} is no cloud region: the grid zone ")]
+    with pytest.raises(InputError, match="does not lie in DEU"):
+        site(SiteWords(region="FRA", country="DEU"), [], CATALOG)
+    with pytest.raises(UnknownName, match="region = 'France'"):
+        site(SiteWords(region="France"), [], CATALOG)
+
+
 def test_a_region_lies_in_its_grid_zone() -> None:
     found, ledger, _ = made(region="aws/us-east-1")
     assert (found.region, found.zone) == ("aws/us-east-1", "US-MIDA-PJM")

@@ -6,7 +6,8 @@ Every value goes into the ledger with its origin; what is assumed for want of a 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from footprint.accounting import grid
@@ -100,16 +101,30 @@ def check_place(words: SiteWords, catalog: Catalog) -> None:
 
 class _Builder:
     def __init__(self, words: SiteWords, catalog: Catalog) -> None:
-        self.words, self.catalog = words, catalog
+        self.catalog = catalog
         self.ledger: list[Assumption] = []
         self.notes: list[str] = []
-        self.region: Row | None = catalog.region(words.region) if words.region else None
+        self.words, self.region = self._region(words)
         if words.provider is not None:
             sellers = {str(row["provider"]) for row in catalog.rows("prices")}
             if words.provider not in sellers:
                 raise UnknownName("provider", words.provider, sellers, "see: footprint catalog prices")
         self._check_grid()
         self.place = self._place()
+
+    def _region(self, words: SiteWords) -> tuple[SiteWords, Row | None]:
+        """The region's row; the key of a country or grid zone in its stead is that place, and said to be."""
+        if not words.region:
+            return words, None
+        try:
+            return words, self.catalog.region(words.region)
+        except UnknownName:
+            with suppress(UnknownName, InputError):
+                found = grid.place(words.region, self.catalog)
+                if words.zone is None and words.region.casefold() != found.name.casefold():
+                    self.notes.append(f"{words.region} is no cloud region: the grid zone {found.name} is taken")
+                    return replace(words, region=None, zone=words.region), None
+            raise
 
     def _check_grid(self) -> None:
         source = self.words.grid
