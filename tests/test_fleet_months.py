@@ -20,11 +20,16 @@ from hypothesis import strategies as st
 from footprint.catalog import open_catalog
 from footprint.cli import main
 from footprint.errors import InputError
+from footprint.evidence import evidence
+from footprint.fleet.devices import Job
+from footprint.fleet.hosts import Allocation
+from footprint.fleet.jobs import job_run
 from footprint.fleet.months import jobs_table
 from footprint.fleet.months_held import spans
-from footprint.fleet.site_file import Billing, Gres, Partition, SiteFile
-from footprint.fleet.slurm import read, read_lines
+from footprint.fleet.site_file import Billing, Gres, Partition, SiteFile, read_site
+from footprint.fleet.slurm import Accounting, Start, read, read_lines
 from footprint.fleet.slurm_asked import FIELDS, accounting
+from footprint.fleet.slurm_jobs import known_of
 from footprint.fleet.slurm_rows import DELIMITER, lines_of
 from footprint.records import from_plain, to_plain
 from footprint.report import months, months_formats
@@ -40,6 +45,7 @@ OCTOBER = datetime(2026, 10, 1, tzinfo=UTC).timestamp()
 NOVEMBER = datetime(2026, 11, 1, tzinfo=UTC).timestamp()
 DECEMBER = datetime(2026, 12, 1, tzinfo=UTC).timestamp()
 HOUR = 3600.0
+EXAMPLES = Path(__file__).parent.parent / "examples"
 CATALOG = open_catalog()
 H100 = CATALOG.accelerator("h100-sxm")
 GPU = Partition("gpu", H100.id, 8)
@@ -604,6 +610,67 @@ def test_a_job_alone_is_of_the_grade_that_it_has_in_the_table(
     assert found["evidence"] == "C"
     drawn = sum(one["it_energy_kwh"]["mid"] for one in found["meters"] if one["meter"]["component"] == "accelerator")
     assert drawn == pytest.approx(accelerators(table(row(AdminComment=js1(*[90] * 8)))).mid, rel=1e-9)
+
+
+def example_starts() -> list[Start]:
+    """Those with accelerators that lie inside one month."""
+    told = (EXAMPLES / "sacct.txt").read_text(encoding="utf-8")
+    return [one for one in read(told, zone=UTC).starts if one.accelerators_count and one.id != "4130"]
+
+
+@pytest.mark.parametrize("at", range(len(example_starts())))
+def test_a_job_alone_has_the_energy_of_its_hosts_and_the_grade_that_it_has_in_the_months(at: int) -> None:
+    start, site = example_starts()[at], read_site(EXAMPLES / "site.yaml", CATALOG)
+    since_s, until_s = (start.job.started_utc_s or 0) - HOUR, (start.job.ended_utc_s or 0) + HOUR
+    (one,) = jobs_table(Accounting((start,), ()), since_s, until_s, "user", site, CATALOG, {}).rows
+    known = known_of(Job(start.id, hosts=start.job.hosts), EXAMPLES / "sacct.txt", {})
+    runs = known.runs(
+        lambda start, job: job_run(
+            job, None, CATALOG, site.under({}), model=site.device_of(start.accelerator, start.partition, CATALOG),
+            utilization=start.utilization, allocation=Allocation(start, site),
+        ),
+        has_metrics=False,
+    )  # fmt: skip
+    (run,) = runs
+    alone = run.footprint.facility
+    assert alone.it_energy_kwh.mid == pytest.approx(one.whole.it_energy_kwh.mid, rel=1e-9)
+    assert alone.facility_energy_kwh.mid == pytest.approx(one.whole.facility_energy_kwh.mid, rel=1e-9)
+    for end in ("low", "high"):  # months range over what was idle apart from the rest
+        expected = pytest.approx(getattr(one.whole.facility_energy_kwh, end), rel=0.05)
+        assert getattr(alone.facility_energy_kwh, end) == expected
+    assert one.grade_share == ((run.evidence, 1.0),)
+    assert evidence(run.meters).grade == run.evidence
+
+
+@pytest.mark.parametrize("covers", ["node", "rapl", "ignore"])
+@pytest.mark.parametrize("host_w", [None, Range(900, 1000, 1200)])
+@pytest.mark.parametrize("cells", [{"count": 8}, {"count": 4}, {"count": 16}, {"AdminComment": js1(*[70] * 8)}])
+def test_whatever_a_site_says_of_its_nodes_a_job_alone_and_the_months_agree(
+    tmp_path: Path, covers: str, host_w: Range | None, cells: dict[str, object]
+) -> None:
+    site = SiteFile(words=SITE.words, partitions=(Partition("gpu", "l40s", 8, host_w),), consumed_energy=covers)
+    joules = int(3000 * HOUR * max(int(str(cells.get("count", 8))) // 8, 1))
+    line = row(7, ConsumedEnergyRaw=joules, **cells)  # type: ignore[arg-type]
+    (tmp_path / "said").write_text(f"{HEADER}\n{line}\n", encoding="utf-8")
+    (one,) = table(line, site=site).rows
+    (run,) = known_of(Job("7"), tmp_path / "said", {}).runs(
+        lambda start, job: job_run(
+            job, None, CATALOG, site.under({}), model="l40s", utilization=start.utilization,
+            allocation=Allocation(start, site),
+        ),
+        has_metrics=False,
+    )  # fmt: skip
+    assert run.footprint.facility.it_energy_kwh.mid == pytest.approx(one.whole.it_energy_kwh.mid, rel=1e-9)
+    assert one.grade_share == ((run.evidence, 1.0),)
+    is_told = any("on nodes that others may have shared" in note for note in run.notes)
+    assert is_told == (covers != "ignore" and cells.get("count") == 4)
+
+
+def test_of_some_of_its_hosts_the_energy_of_all_of_its_nodes_is_not_used(tmp_path: Path) -> None:
+    (tmp_path / "said").write_text(f"{HEADER}\n{row(7, count=16, ConsumedEnergyRaw=10**8)}\n", encoding="utf-8")
+    (whole,) = known_of(Job("7"), tmp_path / "said", {}).starts
+    (part,) = known_of(Job("7", hosts=("gpu02",)), tmp_path / "said", {}).starts
+    assert (whole.consumed_j, part.consumed_j) == (10**8, None)
 
 
 @pytest.mark.clock

@@ -95,6 +95,7 @@ def _run(prometheus: str | None, site: Path | None, data: Path | None) -> Run:
     from footprint.catalog import open_catalog
     from footprint.fleet import epilog
     from footprint.fleet.access import ADDRESS, access
+    from footprint.fleet.hosts import Allocation
     from footprint.fleet.jobs import job_run
     from footprint.fleet.prometheus import Prometheus
     from footprint.fleet.site_file import site_named
@@ -108,6 +109,7 @@ def _run(prometheus: str | None, site: Path | None, data: Path | None) -> Run:
         lambda start, job: job_run(
             job, server, catalog, told.under({}), model=told.device_of(start.accelerator, start.partition, catalog),
             node_has_accelerators=told.ipmi_has_accelerators, utilization=start.utilization,
+            allocation=Allocation(start, told),
         ),
         has_metrics=server is not None,
     )  # fmt: skip

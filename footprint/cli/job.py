@@ -174,13 +174,14 @@ def _run(
     node_power: NodePower | None,
 ) -> Run:
     """One start: what the user does not say, the site's file does."""
+    from footprint.fleet.hosts import Allocation
     from footprint.fleet.jobs import job_run
 
     has_accelerators = site.ipmi_has_accelerators if node_power is None else node_power is NodePower.with_gpus
     return job_run(
         job, server, catalog, words, model=model or site.device_of(start.accelerator, start.partition, catalog),
         clock_skew_s=clock_skew_s, node_has_accelerators=has_accelerators, utilization=start.utilization,
-        shown=_progress,
+        allocation=Allocation(start, site), shown=_progress,
     )  # fmt: skip
 
 

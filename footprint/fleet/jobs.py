@@ -16,7 +16,8 @@ from footprint.fleet.devices import Device, Job, devices_of, job_labels
 from footprint.fleet.energy import DeviceEnergy
 from footprint.fleet.extents import found_interval
 from footprint.fleet.gathering import PAD_S, Batch, Interval, batches, energies, open_batch, skew
-from footprint.fleet.modelled import allocated, by_use, hosts_rest
+from footprint.fleet.hosts import Allocation, with_hosts
+from footprint.fleet.modelled import allocated, by_use
 from footprint.fleet.nodes import node_meters
 from footprint.fleet.prometheus import Prometheus, in_order
 from footprint.fleet.work import Work, work_of
@@ -60,6 +61,7 @@ def job_run(
     clock_skew_s: float | None = None,
     node_has_accelerators: bool | None = None,
     utilization: float | None = None,
+    allocation: Allocation | None = None,
     shown: Shown = tuple,
 ) -> Run:
     """The footprint of a past job.
@@ -74,6 +76,7 @@ def job_run(
     clock_skew_s : by which the server's clock is ahead of the scheduler's; found from labels where it is None
     node_has_accelerators : whether hosts' own meters (IPMI, Redfish) see their accelerators too; None: not to be read
     utilization : mean of its devices, 0 to 1, by the scheduler's accounting: for those that are in no metrics
+    allocation : what SLURM and the site say of its nodes; None: their energy is that of the model
     shown : is given what is to be fetched and hands it on, for a progress bar
 
     Raises
@@ -85,7 +88,7 @@ def job_run(
     """
     found = measured_job(
         job, server, catalog, words=words, model=model, clock_skew_s=clock_skew_s,
-        node_has_accelerators=node_has_accelerators, utilization=utilization, shown=shown,
+        node_has_accelerators=node_has_accelerators, utilization=utilization, allocation=allocation, shown=shown,
     )  # fmt: skip
     work = found.work
     progress = Progress() if work is None else Progress(training_flop=work.flop.mid)
@@ -128,6 +131,7 @@ def measured_job(
     clock_skew_s: float | None = None,
     node_has_accelerators: bool | None = None,
     utilization: float | None = None,
+    allocation: Allocation | None = None,
     shown: Shown = tuple,
 ) -> Found:
     """What is known of a job's energy; parameters and errors as in `job_run`."""
@@ -169,7 +173,9 @@ def measured_job(
     if lacking or not meters:
         meters += _without_metrics(job, lacking, model, interval, catalog, notes, utilization, has_meters=bool(meters))
     metered = {one.host for one in nodes}
-    meters += (*nodes, *hosts_rest([one for one in meters if one.host not in metered], interval, catalog))
+    own, told = with_hosts([one for one in meters if one.host not in metered], allocation, interval, catalog)
+    meters = [*(one for one in meters if one.host in metered), *nodes, *own]
+    notes += told
     return Found(job, interval, tuple(meters), _hourly(results), evidence(meters), work, tuple(dict.fromkeys(notes)))
 
 

@@ -75,8 +75,13 @@ def allocated(
             yield _drawn(meter, host, watts, job.duration_s)
 
 
-def hosts_rest(meters: Iterable[MeterUsage], job: Interval, catalog: Catalog) -> Iterator[MeterUsage]:
-    """Processors and memory beside the accelerators, a line a host: by the rating of what the job had."""
+def hosts_rest(
+    meters: Iterable[MeterUsage], job: Interval, catalog: Catalog, per_node: int = 0
+) -> Iterator[MeterUsage]:
+    """Processors and memory beside the accelerators, a line a host: by the rating of what the job had.
+
+    A host carries `per_node` of them, by the tables where that is 0.
+    """
     ratio = catalog.constant("processor_memory_ratio")
     by_host: dict[str, list[MeterUsage]] = {}
     for one in meters:
@@ -85,7 +90,8 @@ def hosts_rest(meters: Iterable[MeterUsage], job: Interval, catalog: Catalog) ->
         known = accelerator_of(own[0].meter.name, catalog)
         rated_w = sum((one.meter.max_w or one.mean_w or 0.0) * one.meter.share for one in own)
         held = sum(one.meter.share for one in own)
-        share = min(held / known.per_node, 1.0) if known is not None and known.per_node else 1.0
+        each = per_node or (known.per_node if known is not None else 0)
+        share = min(held / each, 1.0) if each else 1.0
         meter = Meter(
             "cpu", "cpu", "processors and memory, not metered", SENSOR, "package", "default",
             source="constants.csv, processor_memory_ratio", share=share,

@@ -13,11 +13,12 @@ from footprint.accounting.site import site_words
 from footprint.catalog import Catalog
 from footprint.errors import UnknownName
 from footprint.fleet.devices import Job
+from footprint.fleet.hosts import NODE_GRADE, beside
 from footprint.fleet.many import JobEnergy, many_energies
 from footprint.fleet.months_bills import bill
 from footprint.fleet.months_groups import IDLE, USEFUL, Group, row_of, shares, total_of
-from footprint.fleet.months_held import NONE, Held, Span, accelerators_part, consumed, held, ids, modelled, spans
-from footprint.fleet.months_sums import GIVEN, MODEL, NODE, PROCESSORS, Kind, Priced
+from footprint.fleet.months_held import NONE, Held, Span, held, ids, modelled, named, spans
+from footprint.fleet.months_sums import Kind, Priced
 from footprint.fleet.prometheus import Prometheus
 from footprint.fleet.site_file import SiteFile
 from footprint.fleet.slurm import Accounting, Start
@@ -38,10 +39,6 @@ GROUPS: dict[str, Callable[[Start], str]] = {
 }
 NOBODY = "(none)"
 _WELL = ("finished", "running")
-_MODELLED = ("C", "D")
-_NODE_GRADE = "B"
-"""Of a node's meter that SLURM read now and then, and that is known to be far off on some sites."""
-
 _MOST_TOLD = 6
 _MOST_OVER = 0.01
 Shown = Callable[[Sequence[Job]], Iterable[Job]]
@@ -229,7 +226,7 @@ def _measured(one: Held, found: JobEnergy, catalog: Catalog, stalled: float, tol
     each = one.count / (one.start.accelerators_count or one.count or 1)  # of a device; a part where it is parted
     missing = one.count - max(found.accelerators_held, found.accelerators_count * each)
     missing = missing if missing > _MOST_OVER * one.count else 0.0
-    counted = replace(one, device=found.accelerator or one.device, count=found.accelerators_held + missing)
+    counted = replace(named(one, found.accelerator, catalog), count=found.accelerators_held + missing)
     if missing:
         rest = modelled(replace(counted, count=missing), catalog, stalled)
         told.note("with fewer devices in the metrics than were allocated, the others by rating", one.start.id)
@@ -276,26 +273,16 @@ def _add(group: Group, one: Energy, kind: Kind, hosts: Range | None, site: SiteF
 def _with_hosts(one: Energy, site: SiteFile, catalog: Catalog, told: _Told) -> tuple[Energy, Kind, Range | None]:
     """How the hosts' energy is known, and what a meter says of it; the accelerators' too where none of theirs is."""
     at = one.held
-    kwh, why = consumed(at) if site.consumed_energy != "ignore" else (None, "")
-    if why:
-        told.note(f"whose ConsumedEnergyRaw is {why} and not used", at.start.id)
-    if kwh is not None:
-        ratio = catalog.constant("consumed_energy_ratio")
-        metered = Range(kwh * ratio.low, kwh * ratio.mid, kwh * ratio.high)
-        if site.consumed_energy == "rapl":
-            return one, Kind(at.device, at.per_node, PROCESSORS), metered
-        if all(grade in _MODELLED for grade, _ in one.grades):
-            part = accelerators_part(at, one.kwh.mid, catalog)
-            idle = None if one.idle_kwh is None else scaled(one.idle_kwh, kwh * part / one.kwh.mid)
-            within = replace(one, kwh=scaled(metered, part), grades=((_NODE_GRADE, kwh * part),), idle_kwh=idle)
-            return within, Kind(at.device, at.per_node, NODE), scaled(metered, 1 - part)
-        if kwh > one.kwh.mid:
-            beside = (max(end - one.kwh.mid, 0.0) for end in (metered.low, metered.mid, metered.high))
-            return one, Kind(at.device, at.per_node, NODE), Range(*beside)
-        told.note("whose ConsumedEnergyRaw is less than their accelerators drew and not used", at.start.id)
-    if at.partition is not None and at.partition.host_w is not None:
-        return one, Kind(at.device, at.per_node, GIVEN, at.partition.host_w), None
-    return one, Kind(at.device, at.per_node, MODEL), None
+    found = beside(at, one.kwh, [grade for grade, _ in one.grades], site, catalog)
+    if found.unused:
+        told.note(f"whose ConsumedEnergyRaw is {found.unused} and not used", at.start.id)
+    kind = Kind(at.device, at.per_node, found.how, found.host_w)
+    kwh = found.accelerators_it_energy_kwh
+    if kwh is None:
+        return one, kind, found.it_energy_kwh
+    idle = None if one.idle_kwh is None else scaled(one.idle_kwh, kwh.mid / one.kwh.mid)
+    within = replace(one, kwh=kwh, grades=((NODE_GRADE, kwh.mid),), idle_kwh=idle)
+    return within, kind, found.it_energy_kwh
 
 
 def _spread(one: Energy, hourly: dict[int, float]) -> None:

@@ -28,7 +28,9 @@ __all__ = [
     "known_as",
     "may_have_accelerators",
     "modelled",
+    "named",
     "spans",
+    "whole",
 ]
 
 LEAST_W, MOST_W = 50.0, 15_000.0
@@ -122,12 +124,28 @@ def _held(start: Start, span: Span, site: SiteFile, catalog: Catalog, model: str
     gres = site.gres_of(start.accelerator, catalog) if start.accelerator else None
     device = site.device_of(start.accelerator, start.partition, catalog) or model or ""
     known = known_as(device, catalog)
-    per_node = partition.accelerators_per_node if partition is not None else None
-    per_node = per_node or (known.per_node if known is not None else 0) or 1
+    per_node = _per_node(partition, known)
     count = (start.accelerators_count or 0) * (gres.share if gres is not None else 1.0)
     if start.accelerators_count is None and partition is not None and partition.is_exclusive and partition.accelerator:
         count = float(per_node * (start.nodes_count or len(start.job.hosts)))
     return Held(start, inside, partition, known.id if known is not None else "", count, per_node)
+
+
+def _per_node(partition: Partition | None, known: Accelerator | None) -> int:
+    told = partition.accelerators_per_node if partition is not None else None
+    return told or (known.per_node if known is not None else 0) or 1
+
+
+def whole(start: Start, site: SiteFile, catalog: Catalog) -> Held:
+    """A start over all of its time."""
+    span = Span("", start.job.started_utc_s or 0.0, start.job.ended_utc_s or 0.0)
+    return _held(start, span, site, catalog, None)
+
+
+def named(one: Held, device: str, catalog: Catalog) -> Held:
+    """With the accelerators that the metrics or the user name."""
+    known = known_as(device, catalog)
+    return replace(one, device=device, per_node=_per_node(one.partition, known)) if device else one
 
 
 def may_have_accelerators(start: Start, site: SiteFile) -> bool:

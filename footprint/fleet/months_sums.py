@@ -9,17 +9,14 @@ from footprint.accounting import assessor
 from footprint.accounting.metered import Measured, total, with_rest_of_nodes
 from footprint.catalog import Catalog
 from footprint.derivation import Plain
+from footprint.fleet.hosts import GIVEN, NODE, PROCESSORS, given_kwh
 from footprint.fleet.meters import SENSOR
 from footprint.fleet.months_held import known_as
 from footprint.studies import Drawn, JobsPart
 from footprint.units import S_PER_H, W_PER_KW
 from footprint.values import Meter, MeterUsage, Progress, Range, Site, Usage
 
-__all__ = ["GIVEN", "MODEL", "NODE", "PROCESSORS", "Ends", "Kind", "Priced", "Sum"]
-
-MODEL, GIVEN, NODE, PROCESSORS = "model", "given", "node", "processors"
-"""How the energy of hosts is known: by the model of the node, by the site's watts, by a meter of the node, or of its
-processors alone."""
+__all__ = ["Ends", "Kind", "Priced", "Sum"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +111,7 @@ class Priced:
         if kind.host == NODE:
             yield usage("node", "node", own.hosts.range())
         elif kind.host == GIVEN and kind.host_w is not None:
-            w = kind.host_w
-            kwh = Range(*(end / kind.per_node * hours / W_PER_KW for end in (w.low, w.mid, w.high)))
-            yield usage("node", "node", kwh)
+            yield usage("node", "node", given_kwh(kind.host_w, kind.per_node, hours))
         elif kind.host == PROCESSORS:
             yield usage("cpu", "package", own.hosts.range(), 1 / kind.per_node)
         else:

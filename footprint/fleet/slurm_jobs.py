@@ -20,8 +20,8 @@ from footprint.values import Run
 __all__ = ["Known", "known_of"]
 
 FIELDS = (
-    "JobID,JobIDRaw,Cluster,User,Account,Partition,State,Start,End,ElapsedRaw,Suspended,NodeList,AllocTRES,"
-    "TRESUsageInTot,AdminComment,JobName"
+    "JobID,JobIDRaw,Cluster,User,Account,Partition,State,Start,End,ElapsedRaw,Suspended,NNodes,NodeList,AllocTRES,"
+    "ConsumedEnergyRaw,TRESUsageInTot,AdminComment,JobName"
 )
 """All of them are known to every version since 18.08; the name is last, for bars may stand in it."""
 
@@ -149,7 +149,9 @@ def _chosen(asked: Job, accounting: Accounting) -> Known:
             if meant.get(_short(host)) in asked.devices_by_host
         }
         job = replace(one.job, name=asked.name or one.job.name, project=asked.project or one.job.project)
-        found.append(replace(one, job=replace(job, hosts=hosts, devices_by_host=places)))
+        is_part = bool(places) or len(hosts) < len(one.job.hosts)
+        job = replace(job, hosts=hosts, devices_by_host=places)
+        found.append(replace(one, job=job, consumed_j=None if is_part else one.consumed_j))  # of all of its nodes
     if not found:
         raise InputError("host", ",".join(asked.hosts), f"had no start of job {asked.id}", "leave --host out")
     return Known(tuple(found), tuple(notes), has_places=bool(asked.devices_by_host))
