@@ -87,7 +87,7 @@ def open_batch(batch: Batch, job: Interval, server: Prometheus) -> Batch:
     windows = [(job.started_s - PAD_S, job.started_s + PAD_S), (job.ended_s - PAD_S, job.ended_s + PAD_S)]
     if job.duration_s <= WHOLE_S:
         windows = [(job.started_s - PAD_S, job.ended_s + PAD_S)]
-    batch.power = _power(batch, windows, server)
+    batch.power = batch.power or _power(batch, windows, server)
     for started_s, ended_s in windows:
         series = _raw(batch, started_s, ended_s, server)
         if not batch.first:

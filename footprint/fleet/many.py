@@ -18,7 +18,7 @@ from footprint.catalog import Catalog
 from footprint.fleet.devices import Device, Job, devices_of
 from footprint.fleet.energy import Walk, spanned
 from footprint.fleet.gathering import PAD_S, WHOLE_S, Interval, batches, energies, open_batch, skew
-from footprint.fleet.many_days import DAY_S, SLOT_S, Gauges, Line, grid_calls, window_calls
+from footprint.fleet.many_days import DAY_S, LOOK_RATIO, PAD_INTERVALS, SLOT_S, Gauges, Line, grid_calls, window_calls
 from footprint.fleet.many_held import Held, HeldJob, held_by, table_of
 from footprint.fleet.many_told import Drew, JobEnergy, alone, drew, told, unknown
 from footprint.fleet.meters import meter_of
@@ -194,17 +194,15 @@ class _Sweep:
             assert gauges is not None
             own = [one for one in running if one.family.name == name]
             uuids = sorted({held.device.uuid for one in own for held in one.held})
-            edges = [
-                edge for one in own for held in one.held for edge in (held.start, held.end)
-                if day_s <= edge.at_s < day_s + DAY_S or (edge.at_s == day_s + DAY_S and edge is held.end)
-            ]  # fmt: skip
-            used = {uuid for one in own for uuid in one.firsts()}
-            calls += window_calls(gauges, edges, used, self._server, stalled)
-            calls += grid_calls(gauges, uuids, day_s, self._server, stalled)
+            used = {uuid for one in own if not one.is_short for uuid in one.firsts()}
+            spans = [span for one in own for span in one.spans(day_s, PAD_INTERVALS * gauges.interval_s)]
+            calls += window_calls(gauges, spans, self._server, stalled)
+            calls += grid_calls(gauges, uuids, used, day_s, self._server, stalled)
         for found in in_order(calls):
             lines |= found or {}
         for one in running:
-            one.go_on(day_s, lines)
+            gauges = self._gauges[one.family.name]
+            one.go_on(day_s, lines, 0.0 if gauges is None else LOOK_RATIO * gauges.interval_s)
 
     # what is known in the end
 
@@ -297,7 +295,9 @@ class _Sweep:
         if self._model:
             devices = [replace(device, model=self._model) for device in devices]
         results: list[Drew] = []
+        gauges = self._gauges[one.family.name]
         for batch in batches(devices, one.job.id):
+            batch.power = "" if gauges is None else gauges.power
             opened = open_batch(batch, one.interval, self._server)
             results += [
                 drew(found) for _, found in energies(opened, one.interval, self._server, self._catalog, self._limits)

@@ -11,8 +11,8 @@ import math
 import statistics
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import accumulate, pairwise
 
@@ -23,18 +23,26 @@ from footprint.fleet.queries import any_of, selector
 from footprint.fleet.readings import Reading
 from footprint.units import H_PER_DAY, S_PER_H
 
-__all__ = ["DAY_S", "LOOK_S", "SLOT_S", "Edge", "Gauges", "Line", "Seen", "grid_calls", "window_calls"]
+__all__ = [
+    "DAY_S", "LOOK_RATIO", "LOOK_S", "PAD_INTERVALS", "SLOT_S", "Edge", "Gauges", "Line", "Looks", "Seen", "Span",
+    "grid_calls", "window_calls",
+]  # fmt: skip
 
 SLOT_S = S_PER_H / 2
 DAY_S = H_PER_DAY * S_PER_H
 SLOTS = round(DAY_S / SLOT_S)
-_GRID_DEVICES, _WINDOW_DEVICES = 250, 200
-_PAD_INTERVALS = 4.0
-LOOK_S = 359.0
-"""Between the moments at which it is looked whether devices do anything: a prime, so that what a training does each
-so many minutes falls on all of its phases."""
+_GRID_DEVICES, _WINDOW_EDGES = 250, 200
+PAD_INTERVALS = 4.0
+"""Read before and after an edge: more than may lie between two readings that tell of it."""
 
-_LOOK_RATIO = 1.1
+_REQUEST_READINGS, _OPEN_GROUPS = 300, 8
+"""A request of its own costs as much as so many readings' times of a device."""
+
+LOOK_S = 631.0
+"""Between the moments at which it is looked whether devices do anything. A prime is not enough: it must not lie close
+to a simple part of the minutes and hours in which trainings repeat themselves, so that all of their phases are seen."""
+
+LOOK_RATIO = 1.1
 _MOST_OFF_RATIO = 0.1
 """Between a half hour's counter and its power, beside what is usual for the device, before it is looked at."""
 
@@ -55,6 +63,46 @@ class Gauges:
 
 
 @dataclass(slots=True)
+class Seen:
+    """What a device did in readings, or at looks, of a span."""
+
+    count: int = 0
+    idle_count: float = 0  # of them, in which it did next to nothing
+    used: float = 0.0  # utilization, summed
+    idle_w: float = 0.0  # summed, of those idle ones
+    watts_count: float = 0  # of which power is known
+
+    def add(self, other: Seen) -> None:
+        self.count += other.count
+        self.idle_count += other.idle_count
+        self.used += other.used
+        self.idle_w += other.idle_w
+        self.watts_count += other.watts_count
+
+
+@dataclass(slots=True)
+class Looks:
+    """Utilization at moments of a day; sums up to each."""
+
+    at_s: array[float]
+    idle: array[float]
+    used: array[float]
+    idle_w: array[float]
+    watts: array[float]
+    per_share: float = 1.0
+
+    def seen(self, begun_s: float, ended_s: float) -> Seen:
+        """After a moment, up to another."""
+        first, last = bisect_right(self.at_s, begun_s), bisect_right(self.at_s, ended_s)
+        if last <= first:
+            return Seen()
+        return Seen(
+            last - first, self.idle[last] - self.idle[first], (self.used[last] - self.used[first]) / self.per_share,
+            self.idle_w[last] - self.idle_w[first], self.watts[last] - self.watts[first],
+        )  # fmt: skip
+
+
+@dataclass(slots=True)
 class Line:
     """A device's day, summed up to each half hour."""
 
@@ -63,17 +111,7 @@ class Line:
     troubled: set[int]  # half hours in which the counter was reset, stood, or was several
     gaps_s: dict[int, float]  # about how long power was not read, where it was for long
     unknown: set[int] = field(default_factory=set)  # half hours at whose ends there is no counter
-    looks: Sequence[float] = ()  # so far
-    idle: Sequence[float] = ()  # of them, at which it did next to nothing
-    used: Sequence[float] = ()  # utilization, summed
-
-    def looked(self, first: int, last: int) -> tuple[float, float, float]:
-        """Looks, idle ones, and utilization summed, between two half hours."""
-        if not self.looks:
-            return 0.0, 0.0, 0.0
-        return (
-            self.looks[last] - self.looks[first], self.idle[last] - self.idle[first], self.used[last] - self.used[first]
-        )  # fmt: skip
+    looks: Looks | None = None
 
 
 @dataclass(slots=True)
@@ -88,142 +126,218 @@ class Edge:
     after: Reading | None = None
     is_marked: bool = False
     many: bool = False  # several series at once
-    seen: Seen | None = None
 
 
 @dataclass(slots=True)
-class Seen:
-    """What a device did in readings of a span: of a short job all of it, else what is about an edge."""
+class Span:
+    """What is read of some devices about an edge of a job, or of all of a short job: moments, and whether use too."""
 
-    count: int = 0
-    idle_count: int = 0
-    used: float = 0.0
-    idle_w: float = 0.0
+    edges: list[Edge]
+    begun_s: float
+    ended_s: float
+    seen: dict[str, Seen] | None = None  # by device, where wanted
+
+    @property
+    def uuids(self) -> set[str]:
+        return {edge.uuid for edge in self.edges}
 
 
 # sums
 
 
 def grid_calls(
-    gauges: Gauges, uuids: Sequence[str], begun_s: float, server: Prometheus, stalled: float
+    gauges: Gauges, uuids: Sequence[str], used: set[str], begun_s: float, server: Prometheus, stalled: float
 ) -> Iterator[Callable[[], dict[str, Line]]]:
-    """A call a group of devices; each gives their lines of the day that begins then."""
+    """A call a group of devices; each gives their lines of the day that begins then. Of those `used` it is asked what
+    they draw while they do nothing."""
     for i in range(0, len(uuids), _GRID_DEVICES):
-        yield partial(_lines, gauges, uuids[i : i + _GRID_DEVICES], begun_s, server, stalled)
+        yield partial(_lines, gauges, uuids[i : i + _GRID_DEVICES], used, begun_s, server, stalled)
 
 
-def _lines(gauges: Gauges, uuids: Sequence[str], begun_s: float, server: Prometheus, stalled: float) -> dict[str, Line]:
+def _lines(
+    gauges: Gauges, uuids: Sequence[str], used: set[str], begun_s: float, server: Prometheus, stalled: float
+) -> dict[str, Line]:
     family, by = gauges.family, gauges.family.uuid
     whose = any_of(by, uuids)
 
     def slots(promql: str) -> dict[str, Texts]:
-        return _by_uuid(server.columns(promql, begun_s + DAY_S, begun_s, SLOT_S), by)
+        found = server.columns(promql, begun_s + DAY_S, begun_s, SLOT_S)
+        return {labels.get(by, ""): (times, values) for labels, times, values in found}
 
     counters = slots(f"max by({by})({selector(family.counter, whose)})")
     span = milliseconds(SLOT_S)
     powers = slots(f"sum by({by})(sum_over_time({selector(gauges.power, whose)}[{span}]))") if gauges.power else {}
-    lines = {
-        uuid: _line(counters[uuid], powers.get(uuid, _NONE), begun_s, gauges) for uuid in uuids if uuid in counters
-    }
-    if gauges.utilization:
-        look_s = math.ceil(begun_s / LOOK_S) * LOOK_S
-        last = milliseconds(_LOOK_RATIO * gauges.interval_s)
-        used = f"max by({by})(last_over_time({selector(gauges.utilization, whose)}[{last}]))"
-        looks = _by_uuid(server.columns(used, begun_s + DAY_S - 1, look_s, LOOK_S), by)
-        ends = [as_written(begun_s + slot * SLOT_S) for slot in range(1, SLOTS + 1)]
-        for uuid, line in lines.items():
-            _look(line, looks.get(uuid, _NONE), ends, family.per_share, stalled)
+    places = {as_written(begun_s + slot * SLOT_S): slot for slot in range(SLOTS + 1)}
+    lines = {uuid: _line(counters[uuid], powers.get(uuid, _NONE), places, gauges) for uuid in uuids if uuid in counters}
+    if not gauges.utilization:
+        return lines
+
+    def looks(metric: str, of: Sequence[str]) -> dict[str, dict[str, float]]:
+        last = milliseconds(LOOK_RATIO * gauges.interval_s)
+        asked = f"last_over_time({selector(metric, any_of(by, of))}[{last}])"
+        first_s = math.ceil(begun_s / LOOK_S) * LOOK_S
+        return _highest(server.columns(asked, begun_s + DAY_S - 1, first_s, LOOK_S), by)
+
+    least = stalled * family.per_share
+    uses = looks(gauges.utilization, uuids)
+    idle = [uuid for uuid in uuids if uuid in used and min(uses.get(uuid, {}).values(), default=least) < least]
+    watts = looks(gauges.power, idle) if idle and gauges.power else {}
+    for uuid, line in lines.items():
+        line.looks = _looks(uses.get(uuid, {}), watts.get(uuid, {}), least, family)
     return lines
 
 
-def _by_uuid(found: Iterable[Columns], by: str) -> dict[str, Texts]:
-    return {labels.get(by, ""): (times, values) for labels, times, values in found}
+def _highest(found: Iterable[Columns], by: str) -> dict[str, dict[str, float]]:
+    """By device and moment, in order of time; of several series at once the highest."""
+    rows: dict[str, dict[str, float]] = {}
+    several: set[str] = set()
+    for labels, times, texts in found:
+        values = list(map(float, texts))
+        if not _are_readings(values):
+            times = [at_s for at_s, value in zip(times, values, strict=True) if 0 <= value < BLANK]
+            values = [value for value in values if 0 <= value < BLANK]
+        uuid = labels.get(by, "")
+        own = rows.setdefault(uuid, {})
+        if not own:
+            own.update(zip(times, values, strict=True))
+            continue
+        several.add(uuid)
+        for at_s, value in zip(times, values, strict=True):
+            if own.get(at_s, -1.0) < value:
+                own[at_s] = value
+    for uuid in several:
+        rows[uuid] = {at_s: rows[uuid][at_s] for at_s in sorted(rows[uuid])}
+    return rows
 
 
-def _line(counter: Texts, power: Texts, begun_s: float, gauges: Gauges) -> Line:
+def _are_readings(values: Sequence[float]) -> bool:
+    return min(values) >= 0 and max(values) < BLANK and not math.isnan(sum(values))
+
+
+def _looks(uses: Mapping[str, float], watts: Mapping[str, float], least: float, family: Family) -> Looks:
+    values, none = list(uses.values()), array("d", [0.0]) * (len(uses) + 1)
+    looks = Looks(array("d", map(float, uses)), none, array("d", accumulate(values, initial=0.0)), none, none)
+    looks.per_share = family.per_share
+    if values and min(values) < least:
+        looks.idle = array("d", accumulate((value < least for value in values), initial=0.0))
+    if watts:
+        drawn = [watts.get(at_s) if value < least else None for at_s, value in uses.items()]
+        looks.idle_w = array("d", accumulate(((one or 0.0) / family.per_w for one in drawn), initial=0.0))
+        looks.watts = array("d", accumulate((one is not None for one in drawn), initial=0.0))
+    return looks
+
+
+def _line(counter: Texts, power: Texts, places: Mapping[str, int], gauges: Gauges) -> Line:
     family, drawn_j = gauges.family, [0.0] * (SLOTS + 1)
-    known = {
-        round((float(at_s) - begun_s) / SLOT_S): value / family.per_j
-        for at_s, text in zip(*counter, strict=True)
-        if 0 <= (value := float(text)) < BLANK
-    }
+    known: dict[int, float] = {}
+    for at_s, text in zip(*counter, strict=True):
+        if 0 <= (value := float(text)) < BLANK:
+            known[places[at_s]] = value / family.per_j
+    per_j = gauges.interval_s / family.per_w
     for at_s, text in zip(*power, strict=True):
         if 0 <= (value := float(text)) < BLANK:
-            drawn_j[round((float(at_s) - begun_s) / SLOT_S)] = value / family.per_w * gauges.interval_s
+            drawn_j[places[at_s]] = value * per_j
+    edge_j = max(drawn_j) * gauges.interval_s / SLOT_S  # a change of power is in the counter before it is in power
+    drawn_j[0] = 0.0
+    powered_j = array("d", accumulate(drawn_j))
+    counted_j = array("d", [0.0]) * (SLOTS + 1)
+    line = Line(counted_j, powered_j, set(), {})
     moved = [  # between half hours at which the counter is known
-        (first, last, known[last] - known[first], sum(drawn_j[first + 1 : last + 1]))
+        (first, last, known[last] - known[first], powered_j[last] - powered_j[first])
         for first, last in pairwise(sorted(known))
     ]
     ratios = [counted / drawn for _, _, counted, drawn in moved if counted > 0 and drawn]
     usual = statistics.median(ratios) if ratios else 1.0
-    edge_j = max(drawn_j) * gauges.interval_s / SLOT_S  # a change of power is in the counter before it is in power
-    line = Line(array("d", [0.0]) * (SLOTS + 1), array("d", [0.0]) * (SLOTS + 1), set(), {})
-    line.unknown = set(range(SLOTS)) - {slot for first, last, *_ in moved for slot in range(first, last)}
+    if len(known) <= SLOTS:
+        line.unknown = set(range(SLOTS)) - {slot for first, last, *_ in moved for slot in range(first, last)}
     for first, last, counted, drawn in moved:
-        lacking_j = counted - usual * drawn
-        slots = range(first, last)
-        if counted <= 0 or (ratios and -lacking_j > _MOST_OFF_RATIO * drawn + edge_j):
-            line.troubled.update(slots)
-        elif ratios and lacking_j > _MOST_OFF_RATIO * drawn + edge_j:
-            line.gaps_s |= dict.fromkeys(slots, min(lacking_j / counted, 1.0) * len(slots) * SLOT_S)
-        line.counted_j[last] = max(counted, 0.0)
-    drawn_j[0] = 0.0
-    line.counted_j, line.powered_j = array("d", accumulate(line.counted_j)), array("d", accumulate(drawn_j))
+        lacking_j, most_j = counted - usual * drawn, _MOST_OFF_RATIO * drawn + edge_j
+        if counted <= 0 or (ratios and -lacking_j > most_j):
+            line.troubled.update(range(first, last))
+        elif ratios and lacking_j > most_j:
+            share = min(lacking_j / counted, 1.0)
+            line.gaps_s |= dict.fromkeys(range(first, last), share * (last - first) * SLOT_S)
+        counted_j[last] = max(counted, 0.0)
+    line.counted_j = array("d", accumulate(counted_j))
     return line
-
-
-def _look(line: Line, looks: Texts, ends: Sequence[str], per_share: float, stalled: float) -> None:
-    counts, idle, used = ([0.0] * (SLOTS + 1) for _ in range(3))
-    times, texts = looks
-    values = [float(text) for text in texts]
-    if not all(0 <= value < BLANK for value in values):  # what is no reading is among them
-        times = [at_s for at_s, value in zip(times, values, strict=True) if 0 <= value < BLANK]
-        values = [value for value in values if 0 <= value < BLANK]
-    last, least = 0, stalled * per_share
-    for slot, end in enumerate(ends, 1):
-        first, last = last, bisect_left(times, end, last)
-        own = values[first:last]
-        counts[slot], used[slot] = len(own), sum(own) / per_share
-        if own and min(own) < least:
-            idle[slot] = sum(value < least for value in own)
-    line.looks, line.idle, line.used = (array("d", accumulate(one)) for one in (counts, idle, used))
 
 
 # edges
 
 
 def window_calls(
-    gauges: Gauges, edges: Sequence[Edge], used: set[str], server: Prometheus, stalled: float
+    gauges: Gauges, spans: Sequence[Span], server: Prometheus, stalled: float
 ) -> Iterator[Callable[[], None]]:
-    """A call a half hour and group of devices; each fills in its edges."""
-    by_slot: dict[int, list[Edge]] = {}
-    for edge in edges:
-        by_slot.setdefault(int(edge.at_s // SLOT_S), []).append(edge)
-    for slot, own in sorted(by_slot.items()):
-        uuids = sorted({edge.uuid for edge in own})
-        for i in range(0, len(uuids), _WINDOW_DEVICES):
-            group = set(uuids[i : i + _WINDOW_DEVICES])
-            part = [edge for edge in own if edge.uuid in group]
-            yield partial(_window, gauges, part, used & group, slot * SLOT_S, server, stalled)
+    """A call for spans that lie close together; each fills in their edges."""
+    for wants_use in (False, True):
+        own = sorted(
+            (part for span in spans if (span.seen is not None) == wants_use for part in _parts(span)),
+            key=lambda span: span.begun_s,
+        )
+        for group in _grouped(own, gauges.interval_s):
+            yield partial(_window, gauges, group, server, stalled)
 
 
-def _window(
-    gauges: Gauges, edges: Sequence[Edge], used: set[str], begun_s: float, server: Prometheus, stalled: float
-) -> None:
-    family, pad_s = gauges.family, _PAD_INTERVALS * gauges.interval_s
-    names = any_of("__name__", [name for name in (family.counter, gauges.power) if name])
-    uuids = sorted({edge.uuid for edge in edges})
-    span = milliseconds(SLOT_S + 2 * pad_s)
-    found = server.columns(f"{{{names},{any_of(family.uuid, uuids)}}}[{span}]", begun_s + SLOT_S + pad_s)
-    if used and gauges.utilization:
-        whose = any_of(family.uuid, sorted(used))
-        found += server.columns(f"{selector(gauges.utilization, whose)}[{span}]", begun_s + SLOT_S + pad_s)
+def _parts(span: Span) -> Iterator[Span]:
+    """With no more devices than a request should name."""
+    for i in range(0, len(span.edges), _WINDOW_EDGES):
+        yield replace(span, edges=span.edges[i : i + _WINDOW_EDGES])
+
+
+@dataclass(slots=True)
+class _Group:
+    """Spans that are asked for at once."""
+
+    spans: list[Span]
+    uuids: set[str]
+    begun_s: float
+    ended_s: float
+
+    def more_s(self, span: Span) -> float:
+        """Seconds of devices that are read for nothing if a span joins."""
+        uuids = self.uuids | span.uuids
+        if len(uuids) > _WINDOW_EDGES:
+            return math.inf
+        both_s = len(uuids) * (max(self.ended_s, span.ended_s) - self.begun_s)
+        return (
+            both_s - len(self.uuids) * (self.ended_s - self.begun_s) - len(span.uuids) * (span.ended_s - span.begun_s)
+        )
+
+
+def _grouped(spans: Iterable[Span], interval_s: float) -> Iterator[list[Span]]:
+    """Each with those with which it costs less than a request of its own."""
+    open_: list[_Group] = []
+    for span in spans:
+        best = min(open_, key=lambda group: group.more_s(span), default=None)
+        if best is not None and best.more_s(span) < _REQUEST_READINGS * interval_s:
+            best.spans.append(span)
+            best.uuids |= span.uuids
+            best.ended_s = max(best.ended_s, span.ended_s)
+            continue
+        open_.append(_Group([span], span.uuids, span.begun_s, span.ended_s))
+        if len(open_) > _OPEN_GROUPS:
+            yield open_.pop(0).spans
+    yield from (group.spans for group in open_)
+
+
+def _window(gauges: Gauges, spans: Sequence[Span], server: Prometheus, stalled: float) -> None:
+    family = gauges.family
+    wanted = (family.counter, gauges.power, gauges.utilization if spans[0].seen is not None else "")
+    names = any_of("__name__", [name for name in wanted if name])
+    uuids = sorted(set().union(*(span.uuids for span in spans)))
+    begun_s, ended_s = min(span.begun_s for span in spans), max(span.ended_s for span in spans)
+    asked = f"{{{names},{any_of(family.uuid, uuids)}}}[{milliseconds(ended_s - begun_s)}]"
     rows: dict[str, list[Columns]] = {}
-    for row in found:
+    for row in server.columns(asked, ended_s):
         rows.setdefault(row[0].get(family.uuid, ""), []).append(row)
     alone = {uuid: _one_scraper(own) for uuid, own in rows.items()}
-    for edge in edges:
-        _fill(edge, alone.get(edge.uuid, []), gauges, stalled, (begun_s, begun_s + SLOT_S))
+    for span in spans:
+        for edge in span.edges:
+            _fill(edge, alone.get(edge.uuid, []), gauges)
+        if span.seen is not None:
+            for edge in span.edges:
+                if edge.uuid not in span.seen:
+                    span.seen[edge.uuid] = _seen(edge, alone.get(edge.uuid, []), gauges, stalled)
 
 
 def _one_scraper(rows: list[Columns]) -> list[Columns]:
@@ -238,11 +352,10 @@ def _one_scraper(rows: list[Columns]) -> list[Columns]:
     return [row for row in rows if tuple(row[0].get(name, "") for name in TARGET_LABELS) == fullest]
 
 
-def _fill(edge: Edge, rows: Sequence[Columns], gauges: Gauges, stalled: float, span: tuple[float, float]) -> None:
+def _fill(edge: Edge, rows: Sequence[Columns], gauges: Gauges) -> None:
     family = gauges.family
     counters: list[Texts] = []
     powers: list[Texts] = []
-    uses: list[Texts] = []
     begun_s, ended_s = edge.within
     for labels, times, values in rows:
         name = labels["__name__"]
@@ -253,16 +366,12 @@ def _fill(edge: Edge, rows: Sequence[Columns], gauges: Gauges, stalled: float, s
                 edge.is_marked = place < len(times) and float(times[place]) <= ended_s
         elif name == gauges.power:
             powers.append((times, values))
-        elif not edge.marks or is_own(labels, edge.marks):
-            uses.append((times, values))
     before, after = _last(counters, edge.at_s), _next(counters, edge.at_s)
     if before is not None:
         edge.before = Reading(float(before[0]), before[1] / family.per_j, _at(powers, before[0], family.per_w))
     if after is not None:
         edge.after = Reading(float(after[0]), after[1] / family.per_j, _at(powers, after[0], family.per_w))
     edge.many = len(counters) > 1 and _overlap([times for times, _ in counters])
-    if uses:
-        edge.seen = _seen(uses, powers, max(begun_s, span[0]), min(ended_s, span[1]), gauges, stalled)
 
 
 def _overlap(series: Sequence[list[str]]) -> bool:
@@ -306,13 +415,15 @@ def _at(series: Sequence[Texts], moment: str, per: float) -> float | None:
     return None
 
 
-def _seen(
-    uses: Sequence[Texts], powers: Sequence[Texts], begun_s: float, ended_s: float, gauges: Gauges, stalled: float
-) -> Seen:
+def _seen(edge: Edge, rows: Sequence[Columns], gauges: Gauges, stalled: float) -> Seen:
+    """In all readings of a short job."""
     seen, family = Seen(), gauges.family
-    for times, values in uses:
-        first, last = bisect_right(times, as_written(begun_s)), bisect_right(times, as_written(ended_s))
-        for place in range(first, last):
+    powers = [(times, values) for labels, times, values in rows if labels["__name__"] == gauges.power]
+    begun, ended = (as_written(at_s) for at_s in edge.within)
+    for labels, times, values in rows:
+        if labels["__name__"] != gauges.utilization or (edge.marks and not is_own(labels, edge.marks)):
+            continue
+        for place in range(bisect_right(times, begun), bisect_right(times, ended)):
             if not 0 <= (value := float(values[place])) < BLANK:
                 continue
             share = value / family.per_share
@@ -320,5 +431,7 @@ def _seen(
             seen.used += share
             if share < stalled:
                 seen.idle_count += 1
-                seen.idle_w += _at(powers, times[place], family.per_w) or 0.0
+                watts = _at(powers, times[place], family.per_w)
+                seen.idle_w += watts or 0.0
+                seen.watts_count += watts is not None
     return seen

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from footprint.fleet.devices import Device, Job, Labels, slices
 from footprint.fleet.families import FAMILIES, HOST_LABELS, INSTANCE, JOB_LABELS, PROFILE, Family
 from footprint.fleet.gathering import Interval
-from footprint.fleet.many_days import DAY_S, SLOT_S, Edge, Line, Seen
+from footprint.fleet.many_days import DAY_S, SLOT_S, Edge, Line, Seen, Span
 from footprint.fleet.prometheus import Prometheus
 from footprint.fleet.queries import selector
 from footprint.fleet.readings import slices_of
@@ -29,19 +30,12 @@ class Held:
     share: float = 1.0  # of the device, by the slices of the job's instances
     counted_j: float = 0.0  # over whole half hours
     powered_j: float = 0.0
-    looks: float = 0.0
-    idle_looks: float = 0.0
-    used: float = 0.0
+    seen: Seen = field(default_factory=Seen)
 
     @property
     def is_its_own(self) -> bool:
         """Found by host, or seen with the job's mark."""
         return not self.device.marks or self.start.is_marked or self.end.is_marked
-
-    @property
-    def seen(self) -> Iterator[Seen]:
-        edges = (self.start, self.end) if self.start.at_s // SLOT_S != self.end.at_s // SLOT_S else (self.start,)
-        return (edge.seen for edge in edges if edge.seen is not None)
 
 
 @dataclass(slots=True)
@@ -55,15 +49,33 @@ class HeldJob:
     is_troubled: bool = False  # sums do not tell of it
     gap_s: float = 0.0  # the longest that sums show
 
+    short_seen: dict[str, Seen] = field(default_factory=dict)  # by device, from all readings of a short job
+
+    @property
+    def is_short(self) -> bool:
+        """Looks would be few: all of its readings are read."""
+        return self.interval.duration_s < 2 * SLOT_S
+
     def firsts(self) -> Iterator[str]:
-        """A device on each host; of a short job all."""
-        if self.interval.duration_s < 2 * SLOT_S:
-            yield from (one.device.uuid for one in self.held)
-            return
+        """A device on each host."""
         yield from {one.device.host: one.device.uuid for one in reversed(self.held)}.values()
 
-    def go_on(self, day_s: float, lines: Mapping[str, Line]) -> None:
-        """Take the job's part of a day that begins then."""
+    def spans(self, day_s: float, pad_s: float) -> Iterator[Span]:
+        """What is to be read of it in the day that begins then."""
+        begun_s, ended_s, until_s = self.interval.started_s, self.interval.ended_s, day_s + DAY_S
+        begins, ends = day_s <= begun_s < until_s, day_s < ended_s <= until_s
+        if self.is_short:
+            if begins:
+                edges = [edge for one in self.held for edge in (one.start, one.end)]
+                yield Span(edges, begun_s - pad_s, ended_s + pad_s, self.short_seen)
+            return
+        if begins:
+            yield Span([one.start for one in self.held], begun_s - pad_s, begun_s + pad_s)
+        if ends:
+            yield Span([one.end for one in self.held], ended_s - pad_s, ended_s + pad_s)
+
+    def go_on(self, day_s: float, lines: Mapping[str, Line], stale_s: float) -> None:
+        """Take the job's part of a day that begins then; a look may tell of so long before it."""
         begun_s, ended_s = self.interval.started_s, self.interval.ended_s
         most = round(DAY_S / SLOT_S)
         touched = range(
@@ -83,10 +95,8 @@ class HeldJob:
             if last > first:
                 one.counted_j += line.counted_j[last] - line.counted_j[first]
                 one.powered_j += line.powered_j[last] - line.powered_j[first]
-                looks, idle, used = line.looked(first, last)
-                one.looks += looks
-                one.idle_looks += idle
-                one.used += used
+            if line.looks is not None and not self.is_short:
+                one.seen.add(line.looks.seen(begun_s + stale_s, ended_s))
 
 
 @dataclass(slots=True)
@@ -117,7 +127,11 @@ def table_of(server: Prometheus, begun_s: float, ended_s: float) -> Table:
 
 def _hosts(row: Labels) -> Iterable[str]:
     """Its host as jobs may call it: with its domain or without."""
-    told = next((row[name] for name in HOST_LABELS if row.get(name)), "")
+    return _called(next((row[name] for name in HOST_LABELS if row.get(name)), ""))
+
+
+@lru_cache(4096)
+def _called(told: str) -> tuple[str, str]:
     bare = re.sub(r":\d+$", "", told)
     return (bare, bare.partition(".")[0])
 

@@ -12,7 +12,6 @@ from footprint.evidence import evidence
 from footprint.fleet.devices import Job
 from footprint.fleet.energy import DeviceEnergy
 from footprint.fleet.jobs import MOST_OFF_RATIO, measured_job
-from footprint.fleet.many_days import LOOK_S
 from footprint.fleet.many_held import HeldJob
 from footprint.fleet.meters import accelerator_of
 from footprint.fleet.prometheus import Prometheus
@@ -105,7 +104,7 @@ def told(one: HeldJob, results: Sequence[Drew], catalog: Catalog, interval_s: fl
         found = evidence(usages)
         grade = found.grade  # the others' is the best there is
         covered = (found.coverage_share * len(usages) + len(results) - len(usages)) / len(results)
-    stalled, utilization = _use(one, results, interval_s)
+    stalled, utilization = _use(one, results)
     return JobEnergy(
         job=one.job,
         accelerator=_kind({result.name for result in results}, catalog),
@@ -139,33 +138,25 @@ def _added(parts: Iterable[Range]) -> Range:
     return Range(*(sum(column) for column in zip(*rows, strict=True)))
 
 
-def _use(one: HeldJob, results: Sequence[Drew], interval_s: float) -> tuple[Range | None, float | None]:
+def _use(one: HeldJob, results: Sequence[Drew]) -> tuple[Range | None, float | None]:
     """What was drawn with next to no utilization, and the mean of utilization.
 
-    The share of time comes from readings about the edges and from looks between them; the watts meanwhile from
-    those readings. Looks are a sample: two of its deviations are in the range.
+    The share of time and the watts meanwhile come from looks; of a short job, from all of its readings. Looks are a
+    sample: two of its deviations are in the range.
     """
-    seen = [part for held in one.held for part in held.seen]
-    idle_count = sum(part.idle_count for part in seen)
-    idle_w = sum(part.idle_w for part in seen) / idle_count if idle_count else None
-    low_kwh = mid_kwh = high_kwh = used = looked = 0.0
-    for held, result in zip(one.held, results, strict=True):
-        read_s, idle_s, own = 0.0, held.idle_looks * LOOK_S, held.used * LOOK_S
-        for part in held.seen:
-            read_s += part.count * interval_s
-            idle_s += part.idle_count * interval_s
-            own += part.used * interval_s
-        looks_s = held.looks * LOOK_S
-        all_s = read_s + looks_s
-        if not all_s:
+    seen = [one.short_seen.get(held.device.uuid, held.seen) if one.is_short else held.seen for held in one.held]
+    watts_count = sum(part.watts_count for part in seen)
+    idle_w = sum(part.idle_w for part in seen) / watts_count if watts_count else None
+    low_kwh = mid_kwh = high_kwh = used = 0.0
+    for part, result in zip(seen, results, strict=True):
+        if not part.count:
             return None, None
-        used += own
-        looked += all_s
-        share = min(idle_s / all_s, 1.0)
-        off = 2 * math.sqrt(share * (1 - share) / held.looks) * looks_s / all_s if held.looks else 0.0
+        used += part.used / part.count
+        share = part.idle_count / part.count
+        off = 0.0 if one.is_short else 2 * math.sqrt(share * (1 - share) / part.count)
         low, mid, high = _stalled(result, share, off, idle_w, one.interval.duration_s)
         low_kwh, mid_kwh, high_kwh = low_kwh + low, mid_kwh + mid, high_kwh + high
-    return Range(low_kwh, mid_kwh, high_kwh), used / looked
+    return Range(low_kwh, mid_kwh, high_kwh), used / len(seen)
 
 
 def _stalled(

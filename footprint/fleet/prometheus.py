@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from http.client import HTTPException
 from typing import Any
 from urllib import error as web_error
@@ -267,7 +268,13 @@ def _series(row: Mapping[str, Any]) -> Series:
 
 
 _HEAD = re.compile(r'\{"status":"success","data":\{"resultType":"matrix","result":\[')
-_DECODER = json.JSONDecoder()
+_VALUES = ',"values":[['
+
+
+@lru_cache(2**14)
+def _labels(text: str) -> dict[str, str]:
+    """Of a series, which comes in many answers: read, and never written."""
+    return {str(name): str(value) for name, value in json.loads(text).items()}
 
 
 def as_written(at_s: float) -> str:
@@ -286,14 +293,13 @@ def columns_of(text: str) -> list[Columns] | None:
         while at < end:
             if not text.startswith('{"metric":', at):
                 return None
-            labels, at = _DECODER.raw_decode(text, at + 10)
+            begun, at = at + 10, text.index(_VALUES, at)  # no label holds it: quotes in labels are escaped
             until = text.index("]]}", at)
-            if not text.startswith(',"values":[[', at):
-                return None
+            labels = _labels(text[begun:at])
             pairs = text[at + 12 : until].replace('"', "").replace("],[", ",").split(",")
             found.append((labels, pairs[::2], pairs[1::2]))
             at = until + 4  # and a comma, but for the last
-    except ValueError:
+    except (AttributeError, ValueError):
         return None
     return found if at == end + 1 or not found else None
 
