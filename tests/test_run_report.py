@@ -330,6 +330,17 @@ def test_long_runs_have_a_bar_for_several_hours() -> None:
     assert "IT energy every 11 hours, at most 66" in document
 
 
+def test_hours_of_the_accelerators_alone_are_said_to_be_theirs() -> None:
+    whole = handmade.run()
+    own = sum(one.it_energy_kwh.mid for one in whole.meters if one.meter.component == "accelerator")
+    hours = tuple((int(handmade.START_S) + 3600 * i, own / 5) for i in range(5))
+    found = handmade.run(hourly_it_energy_kwh=hours)
+    assert "IT energy of the accelerators every hour, at most" in run_formats.html(found)
+    assert "by accelerators in an hour" in run_text.text(found, width=80)
+    assert "IT energy every hour, at most" in run_formats.html(whole)
+    assert "by accelerators" not in run_text.text(whole, width=80)
+
+
 @pytest.mark.parametrize("name", ["text", "markdown", "html"])
 def test_every_reading_format_tells_the_same(name: str) -> None:
     out = run_formats.FORMATS[name](handmade.eventful())

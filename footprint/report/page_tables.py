@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from footprint.report import run_tables
 from footprint.report.layout import stage_words
-from footprint.report.run_wording import by_hours, duration, kind_of, percent, short, short_id, utc
+from footprint.report.run_wording import by_hours, duration, is_by_accelerators, kind_of, percent, short, short_id, utc
 from footprint.report.tables import Cell, Table
 from footprint.report.wording import (
     IMPACT_FIELDS,
@@ -139,7 +139,8 @@ def hours(run: Run) -> Table:
         total += kwh
         start = utc(first + int(S_PER_H) * each * place)
         rows.append((start, show("it_energy_kwh", kwh), show("it_energy_kwh", total)))
-    columns = ("from" if each == 1 else f"{each} hours from", "IT energy", "so far")
+    what = "IT energy of the accelerators" if is_by_accelerators(run) else "IT energy"
+    columns = ("from" if each == 1 else f"{each} hours from", what, "so far")
     return Table(columns, tuple(rows), right=frozenset(columns[1:]))
 
 

@@ -15,6 +15,7 @@ from footprint.report.run_wording import (
     by_hours,
     card,
     duration,
+    is_by_accelerators,
     lasted,
     measured_share,
     percent,
@@ -152,7 +153,8 @@ def _by_hour(run: Run) -> str:
     )
     width = _BAR_WIDTH * len(sums)
     share = min(PERCENT_PER_SHARE, PERCENT_PER_SHARE * len(sums) / (_MOST_BARS // 2))
-    told = f"IT energy every {f'{each} hours' if each > 1 else 'hour'}, at most {show('it_energy_kwh', max(sums))}"
+    what = "IT energy of the accelerators" if is_by_accelerators(run) else "IT energy"
+    told = f"{what} every {f'{each} hours' if each > 1 else 'hour'}, at most {show('it_energy_kwh', max(sums))}"
     return (
         f'<svg class="hours" viewBox="0 0 {width} {_BAR_HEIGHT}" preserveAspectRatio="none" role="img" '
         f'aria-label="{told}" style="width:{share:.0f}%;height:4rem" fill="#0072b2">{bars}</svg>'

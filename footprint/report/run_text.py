@@ -10,7 +10,7 @@ from rich.text import Text
 
 from footprint.report import quantities, run_tables
 from footprint.report.live_power import spark
-from footprint.report.run_wording import by_hours, card, remarks, subtitle, title
+from footprint.report.run_wording import by_hours, card, is_by_accelerators, remarks, subtitle, title
 from footprint.report.tables import Table
 from footprint.report.terminal import aside, grid, heading, render
 from footprint.report.wording import plain
@@ -58,7 +58,8 @@ def _by_hour(run: Run, columns: int) -> list[RenderableType]:
     each, sums = by_hours(run, min(_MOST_BARS, columns // 2))
     if len(sums) < _LEAST_BARS:
         return []
-    told = f" at most {show('it_energy_kwh', max(sums))} in {'an hour' if each == 1 else f'{each} h'}"
+    own = " by accelerators" if is_by_accelerators(run) else ""
+    told = f" at most {show('it_energy_kwh', max(sums))}{own} in {'an hour' if each == 1 else f'{each} h'}"
     label = "By hour: " if each == 1 else f"Every {each} h: "
     return [Text.assemble((label, "dim"), (spark(sums, max(sums), len(sums)), "cyan"), (told, "dim"))]
 

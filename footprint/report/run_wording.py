@@ -20,6 +20,7 @@ _MOST_HOSTS = 3
 _MOST_DEVICES = 5
 _UUID = re.compile(r"^((?:GPU|MIG)-[0-9a-fA-F]{8})-[0-9a-fA-F-]{27}$")
 _TENTH = 0.1
+_LEAST_PART = 0.01
 _AUDIT_S = S_PER_H
 """Readings of power are rare and tell of a moment: over less time they differ from a counter that is right."""
 
@@ -93,6 +94,14 @@ def by_hours(run: Run, most: int) -> tuple[int, list[float]]:
     each = -(-count // most)
     starts = range(first, first + count * hour_s, each * hour_s)
     return each, [math.fsum(hours.get(start + i * hour_s, 0.0) for i in range(each)) for start in starts]
+
+
+def is_by_accelerators(run: Run) -> bool:
+    """Whether the hours hold the accelerators' energy alone, where a past job's metrics told no more."""
+    hours = math.fsum(kwh for _, kwh in run.hourly_it_energy_kwh)
+    own = math.fsum(one.it_energy_kwh.mid for one in run.meters if one.meter.component == "accelerator")
+    rest = math.fsum(one.it_energy_kwh.mid for one in run.meters) - own
+    return rest > 0 and abs(hours - own) < min(_LEAST_PART * own, rest / 2)
 
 
 def measured_share(run: Run) -> float | None:
