@@ -413,6 +413,12 @@ def test_zone_listings_show_the_newest_year_of_each() -> None:
     assert len(listing.full(rows).rows) == 3
 
 
+def test_an_assumption_without_a_source_is_told_by_its_note_alone() -> None:
+    told = (Assumption("market_intensity_g_per_kwh", None, "default", "", "not known: no market-based figure"),)
+    (row,) = quantities.ledger(replace(handmade.footprint(), ledger=told)).rows
+    assert row[-1] == "not known: no market-based figure"
+
+
 def test_units_are_those_of_the_fields() -> None:
     for entry in quantities.quantities(handmade.footprint()).rows:
         assert entry[7] or units.unit_of(str(entry[2])) == ""

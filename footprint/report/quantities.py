@@ -45,7 +45,7 @@ def readable(footprint: Footprint) -> Table:
 def ledger(footprint: Footprint) -> Table:
     """What was assumed, and from where."""
     rows = tuple(
-        (a.field, show_value(a.field, a.value), a.origin, a.source + (f"; {a.note}" if a.note else ""))
+        (a.field, show_value(a.field, a.value), a.origin, "; ".join(filter(None, (a.source, a.note))))
         for a in ledger_by_doubt(footprint)
     )
     return Table(("field", "value", "origin", "source"), rows)
