@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from datetime import UTC, timedelta, timezone
@@ -367,6 +368,13 @@ def test_a_saved_output_gives_hours_of_the_allocated_accelerators(
     assert code == 0, err
     assert out.startswith("train: 4 × h100-sxm5-80gb, 1 h 00 min; IT ")
     assert "SLURM 5: COMPLETED, 2026-11-01 08:00:00 to 2026-11-01 09:00:00 UTC, 4 accelerators allocated" in err
+
+
+def test_a_job_known_by_its_accounting_alone_names_no_metrics(saved: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("5", "--sacct", saved, "--accelerator", "h100-sxm", "--country", "FR", "--format", "json")
+    found = json.loads(command(capsys, *words)[1])
+    assert found["tags"] == ["rating", "user-eve"]
+    assert {one["meter"]["sensor"] for one in found["meters"]} == {"rating", "node-model"}
 
 
 def test_a_requeued_job_is_a_line_for_each_start(saved: str, capsys: pytest.CaptureFixture[str]) -> None:

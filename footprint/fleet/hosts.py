@@ -9,6 +9,7 @@ from footprint.accounting.metered import scaled, total
 from footprint.catalog import Catalog
 from footprint.evidence import evidence
 from footprint.fleet.gathering import Interval
+from footprint.fleet.meters import SACCT
 from footprint.fleet.modelled import hosts_rest
 from footprint.fleet.months_held import Held, accelerators_part, consumed, named, whole
 from footprint.fleet.site_file import SiteFile
@@ -28,7 +29,6 @@ NODE_GRADE = "B"
 """Of a node's meter that SLURM read now and then, and that is known to be far off on some sites."""
 
 _MODELLED = ("C", "D")
-_SACCT = "sacct"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def _within(one: MeterUsage, accelerators: Range, share: float) -> MeterUsage:
     """An accelerator's part of its node's own meter."""
     energy = scaled(accelerators, share)
     meter = replace(
-        one.meter, sensor=_SACCT, origin="measured", source="ConsumedEnergyRaw of the node, in parts by the model",
+        one.meter, sensor=SACCT, origin="measured", source="ConsumedEnergyRaw of the node, in parts by the model",
     )  # fmt: skip
     return replace(
         one, meter=meter, it_energy_kwh=energy, coverage_share=1.0, mean_w=energy.mid * J_PER_KWH / one.duration_s
@@ -133,11 +133,11 @@ def _lines(meters: Sequence[MeterUsage], found: Beside, per_node: int, interval:
             energy = given_kwh(found.host_w, per_node, own_s / S_PER_H)
         if found.how == PROCESSORS:
             meter = Meter(
-                "cpu", "cpu", "processors", _SACCT, "package", "measured", source="ConsumedEnergyRaw", share=share
+                "cpu", "cpu", "processors", SACCT, "package", "measured", source="ConsumedEnergyRaw", share=share
             )
         elif found.how == NODE:
             meter = Meter(
-                "node", "node", "host, by its own meter", _SACCT, "node", "measured", source="ConsumedEnergyRaw"
+                "node", "node", "host, by its own meter", SACCT, "node", "measured", source="ConsumedEnergyRaw"
             )
         else:
             meter = Meter(

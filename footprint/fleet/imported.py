@@ -46,7 +46,6 @@ _MOST_TOLD = 6
 _LONGEST_NAME = 200
 _LONGEST_KEY = 80
 _UNNAMED = "GPU"
-_RATING = "rating"
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +194,7 @@ def assessed(
     duration_s = sum(span.duration_s for span in spans)
     whole = Interval(spans[0].started_s, spans[0].started_s + duration_s)
     grade = evidence(meters)
-    meters = tuple(_rated(one) for one in (*meters, *hosts_rest(meters, whole, catalog)))
+    meters = (*meters, *hosts_rest(meters, whole, catalog))
     name = asked.name or one_line(record.name) or record.tool
     measured = Measured(name, tuple(meters), record.progress, duration_s, hourly)
     usage, footprint, measured = assess(measured, asked.words, catalog)
@@ -227,11 +226,6 @@ def assessed(
         catalog_digest=catalog.digest(),
         version=__version__,
     )
-
-
-def _rated(one: MeterUsage) -> MeterUsage:
-    """What rests on hours and a rating was read by no sensor."""
-    return replace(one, meter=replace(one.meter, sensor=_RATING)) if one.meter.origin == "default" else one
 
 
 def digest(*told: object) -> str:

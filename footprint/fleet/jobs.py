@@ -17,6 +17,7 @@ from footprint.fleet.energy import DeviceEnergy
 from footprint.fleet.extents import found_interval
 from footprint.fleet.gathering import PAD_S, Batch, Interval, batches, energies, open_batch, skew
 from footprint.fleet.hosts import Allocation, with_hosts
+from footprint.fleet.meters import RATING, SACCT, SENSOR
 from footprint.fleet.modelled import allocated, by_use
 from footprint.fleet.nodes import node_meters
 from footprint.fleet.prometheus import Prometheus, in_order
@@ -28,7 +29,6 @@ from footprint.version import __version__
 
 __all__ = ["Found", "job_run", "measured_job"]
 
-TAG = "prometheus"
 MOST_OFF_RATIO = 0.05
 """Between counter and power, before it is told."""
 
@@ -108,7 +108,7 @@ def job_run(
         usage=usage,
         footprint=footprint,
         project=job.project or job.account,
-        tags=tuple(tag for tag in (TAG, job.user and f"user-{job.user}") if tag),
+        tags=tuple(tag for tag in (_told_by(found.meters), job.user and f"user-{job.user}") if tag),
         hosts=tuple(dict.fromkeys(one.host for one in found.meters)),
         evidence=found.evidence.grade,
         meters=measured.meters,
@@ -254,6 +254,12 @@ def _hourly(results: Iterable[tuple[Device, DeviceEnergy]]) -> tuple[tuple[int, 
         for hour, joules in one.hourly_j.items():
             summed[hour] = summed.get(hour, 0.0) + joules
     return tuple((hour, joules / J_PER_KWH) for hour, joules in sorted(summed.items()))
+
+
+def _told_by(meters: Iterable[MeterUsage]) -> str:
+    """Of what told of its devices the best: metrics, else the accounting, else hours and a rating."""
+    sensors = {one.meter.sensor for one in meters}
+    return next((one for one in (SENSOR, SACCT) if one in sensors), RATING)
 
 
 def _run_id(job: Job, interval: Interval) -> str:

@@ -7,9 +7,11 @@ from footprint.errors import InputError, UnknownName
 from footprint.fleet.devices import Device
 from footprint.values import Accelerator, Meter, Range
 
-__all__ = ["SENSOR", "accelerator_of", "meter_of", "modelled_meter"]
+__all__ = ["RATING", "SACCT", "SENSOR", "accelerator_of", "meter_of", "modelled_meter"]
 
 SENSOR = "prometheus"
+SACCT, RATING = "sacct", "rating"
+"""Where nothing was read: what SLURM's accounting says, or hours and a rating alone."""
 _A100_KIND = ("a100", "a30-", "a800")
 _OTHER, _AMD = "nvidia-other", "amd"
 

@@ -9,7 +9,7 @@ from functools import partial
 from footprint.catalog import Catalog
 from footprint.fleet.devices import Device
 from footprint.fleet.gathering import Batch, Interval
-from footprint.fleet.meters import SENSOR, accelerator_of, modelled_meter
+from footprint.fleet.meters import RATING, SACCT, accelerator_of, modelled_meter
 from footprint.fleet.prometheus import Prometheus, Series, in_order, milliseconds
 from footprint.fleet.queries import selector
 from footprint.units import J_PER_KWH
@@ -64,13 +64,14 @@ def allocated(
     if known is None or not known.tdp_w:
         known = catalog.accelerator(model)  # says what is wrong with the name
     watts = allocated_w(known, catalog) if utilization is None else used_w(known, utilization, catalog)
-    origin, source = "default", "hours allocated; constants.csv, allocation_load_share"
+    sensor, origin, source = RATING, "default", "hours allocated; constants.csv, allocation_load_share"
     if utilization is not None:
-        origin, source = "modelled", "utilization by SLURM's accounting; constants.csv, utilization_load_ratio"
+        sensor, origin = SACCT, "modelled"
+        source = "utilization by SLURM's accounting; constants.csv, utilization_load_ratio"
     for host in hosts:
         for place in range(count_of(host)):
             meter = Meter(
-                f"gpu-{place}", "accelerator", known.id, SENSOR, "gpu", origin, source=source, max_w=known.tdp_w
+                f"gpu-{place}", "accelerator", known.id, sensor, "gpu", origin, source=source, max_w=known.tdp_w
             )
             yield _drawn(meter, host, watts, job.duration_s)
 
@@ -93,7 +94,7 @@ def hosts_rest(
         each = per_node or (known.per_node if known is not None else 0)
         share = min(held / each, 1.0) if each else 1.0
         meter = Meter(
-            "cpu", "cpu", "processors and memory, not metered", SENSOR, "package", "default",
+            "cpu", "cpu", "processors and memory, not metered", RATING, "package", "default",
             source="constants.csv, processor_memory_ratio", share=share,
         )  # fmt: skip
         watts = Range(rated_w * ratio.low, rated_w * ratio.mid, rated_w * ratio.high)
