@@ -20,7 +20,7 @@ _MOST_HOSTS = 3
 _MOST_DEVICES = 5
 _UUID = re.compile(r"^((?:GPU|MIG)-[0-9a-fA-F]{8})-[0-9a-fA-F-]{27}$")
 _TENTH = 0.1
-_LEAST_PART = 0.01
+_LEAST_PART = _TENTH**2
 _AUDIT_S = S_PER_H
 """Readings of power are rare and tell of a moment: over less time they differ from a counter that is right."""
 
