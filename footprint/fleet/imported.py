@@ -28,6 +28,7 @@ from footprint.fleet.meters import meter_of
 from footprint.fleet.modelled import hosts_rest
 from footprint.fleet.readings import Reading, interval_of
 from footprint.measurement.limits import limits
+from footprint.report.run_wording import duration
 from footprint.units import J_PER_KWH, S_PER_MINUTE
 from footprint.values import MeterUsage, Progress, Range, Run
 from footprint.version import __version__
@@ -361,7 +362,7 @@ def _told(results: Sequence[Sequence[DeviceEnergy]], devices: Sequence[_Read]) -
     what = "energy counters" if counters == len(devices) else "power" if not counters else "energy counters and power"
     gap_s = max(one.largest_gap_s for one in walked)
     reset = f", {resets} counter resets" if counters else ""
-    yield f"{what} read every {interval_s:.3g} s, coverage {covered:.1%}, largest gap {gap_s:.3g} s{reset}"
+    yield f"{what} read every {interval_s:.3g} s, coverage {covered:.1%}, largest gap {duration(gap_s)}{reset}"
     off = [
         f"{devices[i].host} {devices[i].place}".strip() + f" {ratio - 1:+.1%}"
         for i, own in enumerate(results)

@@ -23,6 +23,7 @@ from footprint.fleet.nodes import node_meters
 from footprint.fleet.prometheus import Prometheus, in_order
 from footprint.fleet.work import Work, work_of
 from footprint.measurement.limits import limits
+from footprint.report.run_wording import duration
 from footprint.units import J_PER_KWH, PERCENT_PER_SHARE, S_PER_H
 from footprint.values import MeterUsage, Progress, Run
 from footprint.version import __version__
@@ -279,7 +280,7 @@ def _told(results: Sequence[tuple[Device, DeviceEnergy]], interval: Interval, ed
     resets = sum(one.usage.resets_count for one in found)
     gap_s = max(one.largest_gap_s for one in found)
     covered = statistics.fmean(one.usage.coverage_share for one in found)
-    yield f"coverage {covered:.1%}, largest gap between readings {gap_s:.3g} s, {resets} counter resets"
+    yield f"coverage {covered:.1%}, largest gap between readings {duration(gap_s)}, {resets} counter resets"
     yield from _edges(found, interval, edge_s)
     off = [
         f"{device.host} {device.uuid} {ratio - 1:+.1%}"
@@ -292,7 +293,7 @@ def _told(results: Sequence[tuple[Device, DeviceEnergy]], interval: Interval, ed
     if shared:
         yield f"shared devices, by slices and evenly among jobs: {_listed(shared)}"
     silent = [
-        f"{device.host} {device.uuid} {gap.reason} for {gap.ended_utc_s - gap.started_utc_s:.4g} s"
+        f"{device.host} {device.uuid} {gap.reason} for {duration(gap.ended_utc_s - gap.started_utc_s)}"
         for device, one in results
         for gap in one.usage.gaps
     ]
