@@ -400,6 +400,19 @@ def test_a_saved_output_without_the_job_says_so(saved: str, capsys: pytest.Captu
         assert told in err
 
 
+def test_of_a_job_that_nobody_knows_both_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FOOTPRINT_PROMETHEUS_URL", raising=False)
+    monkeypatch.setenv("PATH", sacct(tmp_path, f"echo '{HEADER}'")["PATH"])
+    code, _, err = command(capsys, "99", "--country", "FR")
+    assert code == 1
+    assert "prometheus: is missing; sacct knows no start of it; name the server" in err
+    code, _, err = command(capsys, "99", "--country", "FR", "--accelerator", "h100-sxm")
+    assert code == 1
+    assert "has no beginning or end; sacct knows no start of it; give --from and --to" in err
+
+
 # with metrics
 
 

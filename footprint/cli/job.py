@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from footprint.fleet.prometheus import Prometheus
     from footprint.fleet.site_file import SiteFile
     from footprint.fleet.slurm import Start
+    from footprint.fleet.slurm_jobs import Known
     from footprint.values import Run
 
 _WHICH = "Which job"
@@ -111,7 +112,7 @@ def job(
     checked = track_words("job", {**told.under(words), "precision": precision, "data": data})
     is_whole = format is not None or out is not None
     known = known_of(asked, sacct, os.environ, is_one=is_whole)
-    server = _server(prometheus, has_rating=accelerator is not None or bool(told.path))
+    server = _server(prometheus, known, has_rating=accelerator is not None or bool(told.path))
     run_of = partial(
         _run, server=server, catalog=catalog, words=checked.plain(), site=told,
         model=None if accelerator is None else catalog.accelerator(accelerator).id, clock_skew_s=clock_skew,
@@ -185,7 +186,7 @@ def _run(
     )  # fmt: skip
 
 
-def _server(url: str | None, *, has_rating: bool) -> Prometheus | None:
+def _server(url: str | None, known: Known, *, has_rating: bool) -> Prometheus | None:
     """The server, or none where a rating is to do."""
     from footprint.fleet.access import ADDRESS, access
     from footprint.fleet.prometheus import Prometheus
@@ -194,7 +195,8 @@ def _server(url: str | None, *, has_rating: bool) -> Prometheus | None:
         if has_rating:
             return None
         fix = "--accelerator, or --site with its partitions, for hours and the rating"
-        raise InputError("prometheus", None, "is missing", f"name the server: --prometheus URL, or {ADDRESS}; or {fix}")
+        fix = f"name the server: --prometheus URL, or {ADDRESS}; or {fix}"
+        raise known.told_beside(InputError("prometheus", None, "is missing", fix))
     return Prometheus(access(url, os.environ))
 
 

@@ -37,6 +37,7 @@ class Known:
     starts: tuple[Start, ...]
     notes: tuple[str, ...] = ()
     has_places: bool = False  # the user said which devices
+    unknown: str = ""  # why SLURM tells nothing of it, where it was asked
 
     def runs(self, run_of: Callable[[Start, Job], Run], *, has_metrics: bool) -> tuple[Run, ...]:
         """Each start as a run. One of several that cannot be assessed is told in the notes of the others.
@@ -59,10 +60,15 @@ class Known:
                 failed.append(error)
                 notes.append(f"not counted: {_told(start)}: {error}")
         if not runs:
-            raise failed[-1]
+            raise self.told_beside(failed[-1])
         return tuple(
             replace(run, notes=(*run.notes, *(notes if at == len(runs) - 1 else ()))) for at, run in enumerate(runs)
         )
+
+    def told_beside(self, error: InputError) -> InputError:
+        """What else could not be found, with the word that SLURM does not know the job either."""
+        bound = f"{error.bound}; {self.unknown}"
+        return InputError(error.field, error.value, bound, error.fix) if self.unknown else error
 
 
 def known_of(asked: Job, saved: Path | None, environment: Mapping[str, str], *, is_one: bool = False) -> Known:
@@ -103,7 +109,7 @@ def _known(asked: Job, saved: Path | None, environment: Mapping[str, str]) -> Kn
     accounting = read(text, now_s=time.time())
     if not accounting.of(asked.id):
         told = why or "; ".join(("sacct knows no start of it", *_skipped(accounting)))
-        return Known((Start(asked),), (told,), has_places=True)
+        return Known((Start(asked),), (told,), has_places=True, unknown=told)
     return _chosen(asked, accounting)
 
 
