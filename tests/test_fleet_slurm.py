@@ -413,6 +413,18 @@ def test_of_a_job_that_nobody_knows_both_are_told(
     assert "has no beginning or end; sacct knows no start of it; give --from and --to" in err
 
 
+def test_a_job_on_processors_alone_is_said_to_have_had_no_accelerators(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FOOTPRINT_PROMETHEUS_URL", raising=False)
+    (tmp_path / "said").write_text(f"{HEADER}\n{row(AllocTRES='cpu=32,mem=64G,node=1')}\n", encoding="utf-8")
+    (tmp_path / "site.yaml").write_text("partitions: {gpu: {accelerator: h100-sxm}}\n", encoding="utf-8")
+    words = ("4242", "--sacct", str(tmp_path / "said"), "--site", str(tmp_path / "site.yaml"), "--country", "FR")
+    code, _, err = command(capsys, *words)
+    assert code == 1
+    assert "job = '4242': had no accelerators, as SLURM accounts for them; name what it leaves out" in err
+
+
 # with metrics
 
 

@@ -19,6 +19,7 @@ from footprint.fleet.gathering import PAD_S, Batch, Interval, batches, energies,
 from footprint.fleet.hosts import Allocation, with_hosts
 from footprint.fleet.meters import RATING, SACCT, SENSOR
 from footprint.fleet.modelled import allocated, by_use
+from footprint.fleet.months_held import may_have_accelerators
 from footprint.fleet.nodes import node_meters
 from footprint.fleet.prometheus import Prometheus, in_order
 from footprint.fleet.work import Work, work_of
@@ -36,6 +37,7 @@ MOST_OFF_RATIO = 0.05
 _MOST_SHORT_SHARE = 0.001
 _MOST_TOLD = 6
 _MOST_NAMED = 3
+_UNACCOUNTED = "name what it leaves out by --accelerator; of a job on processors alone: footprint track"
 Shown = Callable[[Sequence[Batch]], Iterable[Batch]]
 
 
@@ -172,7 +174,9 @@ def measured_job(
     meters = [one.usage for _, one in results] + others
     lacking = [host for host in job.hosts if host not in {one.host for one in meters}]
     if lacking or not meters:
-        meters += _without_metrics(job, lacking, model, interval, catalog, notes, utilization, has_meters=bool(meters))
+        meters += _without_metrics(
+            job, lacking, model, interval, catalog, notes, utilization, allocation, has_meters=bool(meters)
+        )
     metered = {one.host for one in nodes}
     own, told = with_hosts([one for one in meters if one.host not in metered], allocation, interval, catalog)
     meters = [*(one for one in meters if one.host in metered), *nodes, *own]
@@ -225,6 +229,7 @@ def _without_metrics(
     catalog: Catalog,
     notes: list[str],
     utilization: float | None,
+    allocation: Allocation | None,
     *,
     has_meters: bool,
 ) -> Iterator[MeterUsage]:
@@ -233,6 +238,8 @@ def _without_metrics(
         fix = "check host, label and interval; or give --accelerator, --host and --gpus for hours times a share of TDP"
         if not has_meters:
             subject = job.id or job.pod or job.namespace or ",".join(job.hosts)
+            if allocation is not None and not may_have_accelerators(allocation.start, allocation.site):
+                raise InputError("job", subject, "had no accelerators, as SLURM accounts for them", _UNACCOUNTED)
             raise InputError("job", subject, "has no devices with energy, power or utilization there", fix)
         notes.append(
             f"{len(hosts)} of {len(job.hosts)} hosts are in no metrics and not counted: {_listed(hosts)}; {fix}"
