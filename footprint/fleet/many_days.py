@@ -203,7 +203,7 @@ def _highest(found: Iterable[Columns], by: str) -> dict[str, dict[str, float]]:
             continue
         several.add(uuid)
         for at_s, value in zip(times, values, strict=True):
-            if own.get(at_s, -1.0) < value:
+            if own.get(at_s, -math.inf) < value:
                 own[at_s] = value
     for uuid in several:
         rows[uuid] = {at_s: rows[uuid][at_s] for at_s in sorted(rows[uuid])}
