@@ -644,11 +644,21 @@ def test_a_job_alone_has_the_energy_of_its_hosts_and_the_grade_that_it_has_in_th
 
 @pytest.mark.parametrize("covers", ["node", "rapl", "ignore"])
 @pytest.mark.parametrize("host_w", [None, Range(900, 1000, 1200)])
-@pytest.mark.parametrize("cells", [{"count": 8}, {"count": 4}, {"count": 16}, {"AdminComment": js1(*[70] * 8)}])
+@pytest.mark.parametrize(
+    "cells",
+    [
+        {"count": 8},
+        {"count": 4},
+        {"count": 16},
+        {"AdminComment": js1(*[70] * 8)},
+        {"count": 2, "AllocTRES": "gres/gpu=2,gres/gpu:half=2"},
+    ],
+)
 def test_whatever_a_site_says_of_its_nodes_a_job_alone_and_the_months_agree(
     tmp_path: Path, covers: str, host_w: Range | None, cells: dict[str, object]
 ) -> None:
     site = SiteFile(words=SITE.words, partitions=(Partition("gpu", "l40s", 8, host_w),), consumed_energy=covers)
+    site = replace(site, gres={"half": Gres("l40s", 0.5)})
     joules = int(3000 * HOUR * max(int(str(cells.get("count", 8))) // 8, 1))
     line = row(7, ConsumedEnergyRaw=joules, **cells)  # type: ignore[arg-type]
     (tmp_path / "said").write_text(f"{HEADER}\n{line}\n", encoding="utf-8")
@@ -663,7 +673,7 @@ def test_whatever_a_site_says_of_its_nodes_a_job_alone_and_the_months_agree(
     assert run.footprint.facility.it_energy_kwh.mid == pytest.approx(one.whole.it_energy_kwh.mid, rel=1e-9)
     assert one.grade_share == ((run.evidence, 1.0),)
     is_told = any("on nodes that others may have shared" in note for note in run.notes)
-    assert is_told == (covers != "ignore" and cells.get("count") == 4)
+    assert is_told == (covers != "ignore" and cells.get("count") in (2, 4))
 
 
 def test_of_some_of_its_hosts_the_energy_of_all_of_its_nodes_is_not_used(tmp_path: Path) -> None:

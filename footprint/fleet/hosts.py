@@ -83,6 +83,11 @@ class Allocation:
     start: Start
     site: SiteFile
 
+    def device_share(self, catalog: Catalog) -> float:
+        """Of a device, that each of its accelerators is: 1 but for parts."""
+        gres = self.site.gres_of(self.start.accelerator, catalog) if self.start.accelerator else None
+        return 1.0 if gres is None else gres.share
+
 
 def with_hosts(
     meters: Sequence[MeterUsage], allocation: Allocation | None, interval: Interval, catalog: Catalog

@@ -253,7 +253,8 @@ def _without_metrics(
         places = job.devices_by_host.get(host)
         return known.per_node or 1 if places is None else len(places)
 
-    yield from allocated(hosts, count_of, model, interval, catalog, utilization)
+    share = 1.0 if allocation is None else allocation.device_share(catalog)
+    yield from allocated(hosts, count_of, model, interval, catalog, utilization, share)
 
 
 def _hourly(results: Iterable[tuple[Device, DeviceEnergy]]) -> tuple[tuple[int, float], ...]:

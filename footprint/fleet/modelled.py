@@ -58,8 +58,9 @@ def allocated(
     job: Interval,
     catalog: Catalog,
     utilization: float | None = None,
+    share: float = 1.0,
 ) -> Iterator[MeterUsage]:
-    """Devices of which nothing is known but that the job had them, or how busy they were in the mean."""
+    """Devices, or a share of each, of which is known that a job had them, or how busy they were in the mean."""
     known = accelerator_of(model, catalog)
     if known is None or not known.tdp_w:
         known = catalog.accelerator(model)  # says what is wrong with the name
@@ -68,12 +69,14 @@ def allocated(
     if utilization is not None:
         sensor, origin = SACCT, "modelled"
         source = "utilization by SLURM's accounting; constants.csv, utilization_load_ratio"
+    own = Range(watts.low * share, watts.mid * share, watts.high * share)
     for host in hosts:
         for place in range(count_of(host)):
             meter = Meter(
-                f"gpu-{place}", "accelerator", known.id, sensor, "gpu", origin, source=source, max_w=known.tdp_w
-            )
-            yield _drawn(meter, host, watts, job.duration_s)
+                f"gpu-{place}", "accelerator", known.id, sensor, "gpu", origin, source=source, max_w=known.tdp_w,
+                share=share,
+            )  # fmt: skip
+            yield _drawn(meter, host, own, job.duration_s)
 
 
 def hosts_rest(

@@ -206,7 +206,10 @@ def _checked(run: Run, start: Start) -> Run:
     notes = [_told(start), *start.notes]
     if count and found < count and "." not in start.accelerator:
         notes.append(f"{found} of {count} accelerators that were allocated are counted")
-    if "." in start.accelerator and any(one.meter.origin == "default" for one in run.meters):
+    if "." in start.accelerator and any(
+        one.meter.origin == "default" and one.meter.share == 1 and one.meter.component == "accelerator"
+        for one in run.meters
+    ):
         notes.append(f"{start.accelerator} are parts of devices, counted as whole ones")
     if not count and found:
         notes.append("the accounting names no accelerators: whether all of these were the job's is not known")
