@@ -18,8 +18,9 @@ from footprint.catalog import Catalog
 from footprint.fleet.devices import Device, Job, devices_of
 from footprint.fleet.energy import Walk, spanned
 from footprint.fleet.gathering import PAD_S, WHOLE_S, Interval, batches, energies, open_batch, skew
-from footprint.fleet.many_days import DAY_S, LOOK_RATIO, PAD_INTERVALS, SLOT_S, Gauges, Line, grid_calls, window_calls
+from footprint.fleet.many_days import DAY_S, PAD_INTERVALS, SLOT_S, Gauges, Line, grid_calls, window_calls
 from footprint.fleet.many_held import Held, HeldJob, held_by, table_of
+from footprint.fleet.many_looks import LOOK_RATIO
 from footprint.fleet.many_told import Drew, JobEnergy, alone, drew, told, unknown
 from footprint.fleet.meters import meter_of
 from footprint.fleet.prometheus import Prometheus, in_order

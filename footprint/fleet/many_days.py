@@ -18,15 +18,13 @@ from itertools import accumulate, pairwise
 
 from footprint.fleet.devices import Labels, is_own
 from footprint.fleet.families import TARGET_LABELS, Family
-from footprint.fleet.prometheus import BLANK, Columns, Prometheus, as_written, milliseconds
+from footprint.fleet.many_looks import LOOK_RATIO, LOOK_S, Looks, Seen, highest, looks_of
+from footprint.fleet.prometheus import BLANK, Columns, Prometheus, milliseconds
 from footprint.fleet.queries import any_of, selector
 from footprint.fleet.readings import Reading
 from footprint.units import H_PER_DAY, S_PER_H
 
-__all__ = [
-    "DAY_S", "LOOK_RATIO", "LOOK_S", "PAD_INTERVALS", "SLOT_S", "Edge", "Gauges", "Line", "Looks", "Seen", "Span",
-    "grid_calls", "window_calls",
-]  # fmt: skip
+__all__ = ["DAY_S", "PAD_INTERVALS", "SLOT_S", "Edge", "Gauges", "Line", "Span", "grid_calls", "window_calls"]
 
 SLOT_S = S_PER_H / 2
 DAY_S = H_PER_DAY * S_PER_H
@@ -38,18 +36,13 @@ PAD_INTERVALS = 4.0
 _REQUEST_READINGS, _OPEN_GROUPS = 300, 8
 """A request of its own costs as much as so many readings' times of a device."""
 
-LOOK_S = 631.0
-"""Between the moments at which it is looked whether devices do anything. A prime is not enough: it must not lie close
-to a simple part of the minutes and hours in which trainings repeat themselves, so that all of their phases are seen."""
-
-LOOK_RATIO = 1.1
 _MOST_OFF_RATIO = 0.1
 """Between a half hour's counter and its power, beside what is usual for the device, before it is looked at."""
 
-Texts = tuple[list[str], list[str]]
+Rows = tuple["array[float]", "array[float]"]
 """Moments, and what was read at them."""
 
-_NONE: Texts = ([], [])
+_NONE: Rows = (array("d"), array("d"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,46 +53,6 @@ class Gauges:
     power: str
     utilization: str
     interval_s: float
-
-
-@dataclass(slots=True)
-class Seen:
-    """What a device did in readings, or at looks, of a span."""
-
-    count: int = 0
-    idle_count: float = 0  # of them, in which it did next to nothing
-    used: float = 0.0  # utilization, summed
-    idle_w: float = 0.0  # summed, of those idle ones
-    watts_count: float = 0  # of which power is known
-
-    def add(self, other: Seen) -> None:
-        self.count += other.count
-        self.idle_count += other.idle_count
-        self.used += other.used
-        self.idle_w += other.idle_w
-        self.watts_count += other.watts_count
-
-
-@dataclass(slots=True)
-class Looks:
-    """Utilization at moments of a day; sums up to each."""
-
-    at_s: array[float]
-    idle: array[float]
-    used: array[float]
-    idle_w: array[float]
-    watts: array[float]
-    per_share: float = 1.0
-
-    def seen(self, begun_s: float, ended_s: float) -> Seen:
-        """After a moment, up to another."""
-        first, last = bisect_right(self.at_s, begun_s), bisect_right(self.at_s, ended_s)
-        if last <= first:
-            return Seen()
-        return Seen(
-            last - first, self.idle[last] - self.idle[first], (self.used[last] - self.used[first]) / self.per_share,
-            self.idle_w[last] - self.idle_w[first], self.watts[last] - self.watts[first],
-        )  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -160,82 +113,42 @@ def _lines(
     family, by = gauges.family, gauges.family.uuid
     whose = any_of(by, uuids)
 
-    def slots(promql: str) -> dict[str, Texts]:
+    def slots(promql: str) -> dict[str, Rows]:
         found = server.columns(promql, begun_s + DAY_S, begun_s, SLOT_S)
         return {labels.get(by, ""): (times, values) for labels, times, values in found}
 
     counters = slots(f"max by({by})({selector(family.counter, whose)})")
     span = milliseconds(SLOT_S)
     powers = slots(f"sum by({by})(sum_over_time({selector(gauges.power, whose)}[{span}]))") if gauges.power else {}
-    places = {as_written(begun_s + slot * SLOT_S): slot for slot in range(SLOTS + 1)}
+    places = {begun_s + slot * SLOT_S: slot for slot in range(SLOTS + 1)}
     lines = {uuid: _line(counters[uuid], powers.get(uuid, _NONE), places, gauges) for uuid in uuids if uuid in counters}
     if not gauges.utilization:
         return lines
 
-    def looks(metric: str, of: Sequence[str]) -> dict[str, dict[str, float]]:
+    def looks(metric: str, of: Sequence[str]) -> dict[str, dict[float, float]]:
         last = milliseconds(LOOK_RATIO * gauges.interval_s)
         asked = f"last_over_time({selector(metric, any_of(by, of))}[{last}])"
         first_s = math.ceil(begun_s / LOOK_S) * LOOK_S
-        return _highest(server.columns(asked, begun_s + DAY_S - 1, first_s, LOOK_S), by)
+        return highest(server.columns(asked, begun_s + DAY_S - 1, first_s, LOOK_S), by)
 
     least = stalled * family.per_share
     uses = looks(gauges.utilization, uuids)
     idle = [uuid for uuid in uuids if uuid in used and min(uses.get(uuid, {}).values(), default=least) < least]
     watts = looks(gauges.power, idle) if idle and gauges.power else {}
     for uuid, line in lines.items():
-        line.looks = _looks(uses.get(uuid, {}), watts.get(uuid, {}), least, family)
+        line.looks = looks_of(uses.get(uuid, {}), watts.get(uuid, {}), least, family)
     return lines
 
 
-def _highest(found: Iterable[Columns], by: str) -> dict[str, dict[str, float]]:
-    """By device and moment, in order of time; of several series at once the highest."""
-    rows: dict[str, dict[str, float]] = {}
-    several: set[str] = set()
-    for labels, times, texts in found:
-        values = list(map(float, texts))
-        if not _are_readings(values):
-            times = [at_s for at_s, value in zip(times, values, strict=True) if 0 <= value < BLANK]
-            values = [value for value in values if 0 <= value < BLANK]
-        uuid = labels.get(by, "")
-        own = rows.setdefault(uuid, {})
-        if not own:
-            own.update(zip(times, values, strict=True))
-            continue
-        several.add(uuid)
-        for at_s, value in zip(times, values, strict=True):
-            if own.get(at_s, -math.inf) < value:
-                own[at_s] = value
-    for uuid in several:
-        rows[uuid] = {at_s: rows[uuid][at_s] for at_s in sorted(rows[uuid])}
-    return rows
-
-
-def _are_readings(values: Sequence[float]) -> bool:
-    return min(values) >= 0 and max(values) < BLANK and not math.isnan(sum(values))
-
-
-def _looks(uses: Mapping[str, float], watts: Mapping[str, float], least: float, family: Family) -> Looks:
-    values, none = list(uses.values()), array("d", [0.0]) * (len(uses) + 1)
-    looks = Looks(array("d", map(float, uses)), none, array("d", accumulate(values, initial=0.0)), none, none)
-    looks.per_share = family.per_share
-    if values and min(values) < least:
-        looks.idle = array("d", accumulate((value < least for value in values), initial=0.0))
-    if watts:
-        drawn = [watts.get(at_s) if value < least else None for at_s, value in uses.items()]
-        looks.idle_w = array("d", accumulate(((one or 0.0) / family.per_w for one in drawn), initial=0.0))
-        looks.watts = array("d", accumulate((one is not None for one in drawn), initial=0.0))
-    return looks
-
-
-def _line(counter: Texts, power: Texts, places: Mapping[str, int], gauges: Gauges) -> Line:
+def _line(counter: Rows, power: Rows, places: Mapping[float, int], gauges: Gauges) -> Line:
     family, drawn_j = gauges.family, [0.0] * (SLOTS + 1)
     known: dict[int, float] = {}
-    for at_s, text in zip(*counter, strict=True):
-        if 0 <= (value := float(text)) < BLANK:
+    for at_s, value in zip(*counter, strict=True):
+        if 0 <= value < BLANK:
             known[places[at_s]] = value / family.per_j
     per_j = gauges.interval_s / family.per_w
-    for at_s, text in zip(*power, strict=True):
-        if 0 <= (value := float(text)) < BLANK:
+    for at_s, value in zip(*power, strict=True):
+        if 0 <= value < BLANK:
             drawn_j[places[at_s]] = value * per_j
     edge_j = max(drawn_j) * gauges.interval_s / SLOT_S  # a change of power is in the counter before it is in power
     drawn_j[0] = 0.0
@@ -354,27 +267,27 @@ def _one_scraper(rows: list[Columns]) -> list[Columns]:
 
 def _fill(edge: Edge, rows: Sequence[Columns], gauges: Gauges) -> None:
     family = gauges.family
-    counters: list[Texts] = []
-    powers: list[Texts] = []
+    counters: list[Rows] = []
+    powers: list[Rows] = []
     begun_s, ended_s = edge.within
     for labels, times, values in rows:
         name = labels["__name__"]
         if name == family.counter:
             counters.append((times, values))
             if edge.marks and not edge.is_marked and is_own(labels, edge.marks):
-                place = bisect_left(times, as_written(begun_s))
-                edge.is_marked = place < len(times) and float(times[place]) <= ended_s
+                place = bisect_left(times, begun_s)
+                edge.is_marked = place < len(times) and times[place] <= ended_s
         elif name == gauges.power:
             powers.append((times, values))
     before, after = _last(counters, edge.at_s), _next(counters, edge.at_s)
     if before is not None:
-        edge.before = Reading(float(before[0]), before[1] / family.per_j, _at(powers, before[0], family.per_w))
+        edge.before = Reading(before[0], before[1] / family.per_j, _at(powers, before[0], family.per_w))
     if after is not None:
-        edge.after = Reading(float(after[0]), after[1] / family.per_j, _at(powers, after[0], family.per_w))
+        edge.after = Reading(after[0], after[1] / family.per_j, _at(powers, after[0], family.per_w))
     edge.many = len(counters) > 1 and _overlap([times for times, _ in counters])
 
 
-def _overlap(series: Sequence[list[str]]) -> bool:
+def _overlap(series: Sequence[array[float]]) -> bool:
     """Whether several series of one metric had readings at once."""
     spans = sorted((times[0], times[-1]) for times in series)
     return any(later[0] <= earlier[1] for earlier, later in pairwise(spans)) and (
@@ -382,35 +295,33 @@ def _overlap(series: Sequence[list[str]]) -> bool:
     )
 
 
-def _last(series: Sequence[Texts], at_s: float) -> tuple[str, float] | None:
+def _last(series: Sequence[Rows], at_s: float) -> tuple[float, float] | None:
     """The last reading at or before a moment; of several at once the highest."""
-    found: tuple[str, float] | None = None
-    moment = as_written(at_s)
+    found: tuple[float, float] | None = None
     for times, values in series:
-        for place in range(bisect_right(times, moment) - 1, -1, -1):
-            if 0 <= (value := float(values[place])) < BLANK:
+        for place in range(bisect_right(times, at_s) - 1, -1, -1):
+            if 0 <= (value := values[place]) < BLANK:
                 one = (times[place], value)
                 found = one if found is None else max(found, one)
                 break
     return found
 
 
-def _next(series: Sequence[Texts], at_s: float) -> tuple[str, float] | None:
-    found: tuple[str, float] | None = None
-    moment = as_written(at_s)
+def _next(series: Sequence[Rows], at_s: float) -> tuple[float, float] | None:
+    found: tuple[float, float] | None = None
     for times, values in series:
-        for place in range(bisect_right(times, moment), len(times)):
-            if 0 <= (value := float(values[place])) < BLANK:
+        for place in range(bisect_right(times, at_s), len(times)):
+            if 0 <= (value := values[place]) < BLANK:
                 one = (times[place], value)
                 found = one if found is None or (one[0], -one[1]) < (found[0], -found[1]) else found
                 break
     return found
 
 
-def _at(series: Sequence[Texts], moment: str, per: float) -> float | None:
+def _at(series: Sequence[Rows], moment: float, per: float) -> float | None:
     for times, values in series:
         place = bisect_left(times, moment)
-        if place < len(times) and times[place] == moment and 0 <= (value := float(values[place])) < BLANK:
+        if place < len(times) and times[place] == moment and 0 <= (value := values[place]) < BLANK:
             return value / per
     return None
 
@@ -419,12 +330,12 @@ def _seen(edge: Edge, rows: Sequence[Columns], gauges: Gauges, stalled: float) -
     """In all readings of a short job."""
     seen, family = Seen(), gauges.family
     powers = [(times, values) for labels, times, values in rows if labels["__name__"] == gauges.power]
-    begun, ended = (as_written(at_s) for at_s in edge.within)
+    begun_s, ended_s = edge.within
     for labels, times, values in rows:
         if labels["__name__"] != gauges.utilization or (edge.marks and not is_own(labels, edge.marks)):
             continue
-        for place in range(bisect_right(times, begun), bisect_right(times, ended)):
-            if not 0 <= (value := float(values[place])) < BLANK:
+        for place in range(bisect_right(times, begun_s), bisect_right(times, ended_s)):
+            if not 0 <= (value := values[place]) < BLANK:
                 continue
             share = value / family.per_share
             seen.count += 1

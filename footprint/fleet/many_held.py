@@ -10,7 +10,8 @@ from functools import lru_cache
 from footprint.fleet.devices import Device, Job, Labels, slices
 from footprint.fleet.families import FAMILIES, HOST_LABELS, INSTANCE, JOB_LABELS, PROFILE, Family
 from footprint.fleet.gathering import Interval
-from footprint.fleet.many_days import DAY_S, SLOT_S, Edge, Line, Seen, Span
+from footprint.fleet.many_days import DAY_S, SLOT_S, Edge, Line, Span
+from footprint.fleet.many_looks import Seen
 from footprint.fleet.prometheus import Prometheus
 from footprint.fleet.queries import selector
 from footprint.fleet.readings import slices_of
