@@ -52,9 +52,7 @@ _MOST_TOLD = 20
 _FROM_FILE = "What the file does not say"
 Text = str | None
 Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files or folders; see above for which.")]
-Save = Annotated[
-    bool, typer.Option("--save/--dry-run", help="Put runs into the ledger, or tell them alone.", show_default="save")
-]
+_SAVE = typer.Option("--save/--dry-run", help="Put runs into the ledger, or tell them alone.", show_default="save")
 
 
 def _option(help: str, metavar: str, *names: str) -> Any:
@@ -70,6 +68,10 @@ _PLACES: dict[str, Any] = {"gpus": Annotated[Text, _option("Those of a host's th
 _COUNT: dict[str, Any] = {"count": Annotated[int | None, _option("How many accelerators.", "N", "--count", "--gpus")]}
 _BEGIN: dict[str, Any] = {"begin": Annotated[Text, _option("When it began: 2026-11-01T08:00 (UTC).", "WHEN", "--from")]}
 _PRECISION: dict[str, Any] = {"precision": Annotated[Text, _option("Of the work, for its MFU: bf16, fp8.", "NAME")]}
+
+_WHAT_BECOMES: dict[str, Any] = {
+    "save": Annotated[bool | None, _SAVE], "store": Store, "data": Data, "format": OutFormat, "out": Out,
+}  # fmt: skip
 
 
 @app.callback()
@@ -90,16 +92,8 @@ def imports() -> None:
 
 
 @app.command(short_help="Weights & Biases: run folders, exported metrics.")
-@takes_words(_MODEL, _PLACES, _BEGIN, _NAMES, SITE_WORDS)
-def wandb(
-    words: dict[str, Any],
-    files: Files,
-    save: Save = True,
-    store: Store = None,
-    data: Data = None,
-    format: OutFormat = None,
-    out: Out = None,
-) -> None:
+@takes_words(_MODEL, _PLACES, _BEGIN, _NAMES, SITE_WORDS, _WHAT_BECOMES)
+def wandb(words: dict[str, Any], files: Files) -> None:
     """Import runs of Weights & Biases: a run's folder, its run-*.wandb, or exported system metrics.
 
     Energy is by the driver's counter where it was recorded, else by its power each 15 s. Exports are those of
@@ -110,20 +104,12 @@ def wandb(
       footprint import wandb wandb/
       footprint import wandb history.csv --accelerator h100-sxm --gpus 0-3
     """
-    _import("wandb", files, words, save, store, data, format, out)
+    _import("wandb", files, words)
 
 
 @app.command(short_help="MLflow: mlruns folders, mlflow.db.")
-@takes_words(_MODEL, _PLACES, _NAMES, SITE_WORDS)
-def mlflow(
-    words: dict[str, Any],
-    files: Files,
-    save: Save = True,
-    store: Store = None,
-    data: Data = None,
-    format: OutFormat = None,
-    out: Out = None,
-) -> None:
+@takes_words(_MODEL, _PLACES, _NAMES, SITE_WORDS, _WHAT_BECOMES)
+def mlflow(words: dict[str, Any], files: Files) -> None:
     """Import runs of MLflow with system metrics: a folder mlruns, a part of it, or the file of a SQLite store.
 
     Energy is by the driver's power each 10 s. MLflow does not name the accelerators: --accelerator does.
@@ -133,20 +119,12 @@ def mlflow(
       footprint import mlflow mlruns --accelerator h100-sxm
       footprint import mlflow mlflow.db --accelerator a100-sxm --country SE
     """
-    _import("mlflow", files, words, save, store, data, format, out)
+    _import("mlflow", files, words)
 
 
 @app.command(short_help="Trackio: a project's database, exports.")
-@takes_words(_MODEL, _PLACES, _NAMES, SITE_WORDS)
-def trackio(
-    words: dict[str, Any],
-    files: Files,
-    save: Save = True,
-    store: Store = None,
-    data: Data = None,
-    format: OutFormat = None,
-    out: Out = None,
-) -> None:
+@takes_words(_MODEL, _PLACES, _NAMES, SITE_WORDS, _WHAT_BECOMES)
+def trackio(words: dict[str, Any], files: Files) -> None:
     """Import runs of Trackio: a project's file, or its system metrics exported as Parquet, CSV or JSON.
 
     Energy is by the driver's counter. Trackio does not name the accelerators: --accelerator does.
@@ -156,20 +134,12 @@ def trackio(
       footprint import trackio ~/.cache/huggingface/trackio --dry-run
       footprint import trackio demo.db --accelerator h100-sxm --country SE
     """
-    _import("trackio", files, words, save, store, data, format, out)
+    _import("trackio", files, words)
 
 
 @app.command(short_help="Logs of Megatron-LM, nanotron, torchtitan.")
-@takes_words(_MODEL, _COUNT, _PRECISION, _BEGIN, _NAMES, SITE_WORDS)
-def megatron(
-    words: dict[str, Any],
-    files: Files,
-    save: Save = True,
-    store: Store = None,
-    data: Data = None,
-    format: OutFormat = None,
-    out: Out = None,
-) -> None:
+@takes_words(_MODEL, _COUNT, _PRECISION, _BEGIN, _NAMES, SITE_WORDS, _WHAT_BECOMES)
+def megatron(words: dict[str, Any], files: Files) -> None:
     """Import the log of a training: Megatron-LM and its kin, nanotron or torchtitan.
 
     Energy is that of Megatron's --log-energy; pauses are filled in. Without it hours and work are the log's, and
@@ -180,20 +150,12 @@ def megatron(
       footprint import megatron train.log --accelerator h100-sxm
       footprint import megatron train.log --count 64 --region aws/us-east-1
     """
-    _import("megatron", files, words, save, store, data, format, out)
+    _import("megatron", files, words)
 
 
 @app.command("trainer-state", short_help="Hugging Face's trainer_state.json.")
-@takes_words(_MODEL, _COUNT, _PRECISION, _BEGIN, _NAMES, SITE_WORDS)
-def trainer_state(
-    words: dict[str, Any],
-    files: Files,
-    save: Save = True,
-    store: Store = None,
-    data: Data = None,
-    format: OutFormat = None,
-    out: Out = None,
-) -> None:
+@takes_words(_MODEL, _COUNT, _PRECISION, _BEGIN, _NAMES, SITE_WORDS, _WHAT_BECOMES)
+def trainer_state(words: dict[str, Any], files: Files) -> None:
     """Import Hugging Face's trainer_state.json: work and hours; it holds no energy, which follows from the rating.
 
     Without train_runtime in its log, hours are those of a plan with its total_flos.
@@ -202,13 +164,13 @@ def trainer_state(
     Examples:
       footprint import trainer-state out --accelerator a100-sxm --count 8
     """
-    _import("trainer-state", files, words, save, store, data, format, out)
+    _import("trainer-state", files, words)
 
 
 @app.command(short_help="codecarbon's emissions.csv, of any version.")
 def codecarbon(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="codecarbon's emissions.csv, of any version.")],
-    save: Save = True,
+    save: Annotated[bool, _SAVE] = True,
     store: Store = None,
     data: Data = None,
 ) -> None:
@@ -242,20 +204,13 @@ def codecarbon(
         raise typer.Exit(1)
 
 
-def _import(
-    kind: str,
-    files: Sequence[Path],
-    words: dict[str, Any],
-    save: bool,
-    store: str | None,
-    data: Path | None,
-    format: output.Format | None,
-    out: Path | None,
-) -> None:
+def _import(kind: str, files: Sequence[Path], words: dict[str, Any]) -> None:
     """Read all, then save all: a wrong file is refused before any run is added."""
     from footprint.catalog import open_catalog
     from footprint.fleet import kinds
 
+    save = words.pop("save", True)
+    store, data, format, out = (words.pop(word, None) for word in ("store", "data", "format", "out"))
     chosen = output.chosen(format, out)
     catalog = open_catalog(data)
     asked = _asked(words, data)
