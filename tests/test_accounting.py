@@ -202,6 +202,15 @@ def test_an_unknown_region_is_refused_with_the_nearest() -> None:
         made(region="aws/us-east-11")
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("Frence", "France"), ("DEUU", "DEU"), ("californa", "California"), ("US-CAL-CIS0", "US-CAL-CISO")],
+)
+def test_an_unknown_region_near_a_country_or_a_zone_is_refused_with_that(typed: str, meant: str) -> None:
+    with pytest.raises(UnknownName, match=f"region = '{typed}': is not a known name; did you mean {meant}"):
+        made(region=typed)
+
+
 def test_a_country_or_zone_in_a_regions_place_is_taken_and_told() -> None:
     for named, same in (("FRA", "FRA"), ("de", "DEU"), ("US-CAL-CISO", "US-CAL-CISO")):
         found, _, notes = site(SiteWords(region=named), [], CATALOG)
@@ -210,8 +219,11 @@ def test_a_country_or_zone_in_a_regions_place_is_taken_and_told() -> None:
         assert [note for note in notes if note.startswith(f"{named} is no cloud region: the grid zone ")]
     with pytest.raises(InputError, match="does not lie in DEU"):
         site(SiteWords(region="FRA", country="DEU"), [], CATALOG)
-    with pytest.raises(UnknownName, match="region = 'France'"):
-        site(SiteWords(region="France"), [], CATALOG)
+    for words in (SiteWords(region="France"), SiteWords(region="FRA", zone="DEU")):
+        with pytest.raises(InputError, match="is no cloud region; give --zone FRA in its place"):
+            site(words, [], CATALOG)
+    with pytest.raises(InputError, match="'Georgia': names the country and US-GA; write GEO or US-GA"):
+        site(SiteWords(region="Georgia"), [], CATALOG)
 
 
 def test_a_region_lies_in_its_grid_zone() -> None:

@@ -155,9 +155,13 @@ def place(text: str, catalog: Catalog) -> Place:
         known = _places(catalog)
         found = known.get(text.casefold())
     if found is None:
-        keys = {p.zone for p in known.values()} | {p.name for p in known.values()}
-        raise UnknownName("country or zone", text, keys, "see: footprint catalog zones")
+        raise UnknownName("country or zone", text, place_names(catalog), "see: footprint catalog zones")
     return found
+
+
+def place_names(catalog: Catalog) -> set[str]:
+    """Keys and names of all countries and zones, for those who mistype one."""
+    return {name for one in _places(catalog).values() for name in (one.zone, one.name)}
 
 
 @lru_cache(maxsize=8)

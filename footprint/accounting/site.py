@@ -116,15 +116,18 @@ class _Builder:
         """The region's row; the key of a country or grid zone in its stead is that place, and said to be."""
         if not words.region:
             return words, None
-        try:
+        with suppress(UnknownName):
             return words, self.catalog.region(words.region)
+        try:
+            found = grid.place(words.region, self.catalog)
         except UnknownName:
-            with suppress(UnknownName, InputError):
-                found = grid.place(words.region, self.catalog)
-                if words.zone is None and words.region.casefold() != found.name.casefold():
-                    self.notes.append(f"{words.region} is no cloud region: the grid zone {found.name} is taken")
-                    return replace(words, region=None, zone=words.region), None
-            raise
+            regions = (str(row[column]) for row in self.catalog.rows("regions") for column in ("id", "region"))
+            known, fix = {*regions, *grid.place_names(self.catalog)}, "see: footprint catalog regions, or zones"
+            raise UnknownName("region", words.region, known, fix) from None
+        if words.zone is not None or words.region.casefold() == found.name.casefold():
+            raise InputError("region", words.region, "is no cloud region", f"give --zone {found.zone} in its place")
+        self.notes.append(f"{words.region} is no cloud region: the grid zone {found.name} is taken")
+        return replace(words, region=None, zone=words.region), None
 
     def _check_grid(self) -> None:
         source = self.words.grid
