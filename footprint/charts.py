@@ -248,34 +248,16 @@ def history(value: History | Filter | None = None, *, data: Data = None, ledger:
     return drawn.history(value if isinstance(value, History) else _history(value, data, ledger))
 
 
-RUNS: dict[str, Callable[..., Figure]] = {
-    "power": power,
-    "components": components,
-    "cumulative": cumulative,
-    "planned": planned,
-    "idle": idle,
-}
+RUNS: dict[str, Callable[..., Figure]] = {one.__name__: one for one in (power, components, cumulative, planned, idle)}
 """Charts of one measured run."""
 
 KINDS: dict[str, Callable[..., Figure]] = {
-    "answer": answer,
-    "bridge": bridge,
-    "tornado": tornado,
-    "hours": hours,
-    "compare": compare,
-    "quality": quality,
-    "world": world,
-    "regions": regions,
-    "profile": profile,
-    "heatmap": heatmap,
-    "pareto": pareto,
-    **RUNS,
-    "history": history,
-    "throughput": throughput,
-    "scaling": scaling,
-    "layout": layout,
-    "backtest": backtest,
-}
+    one.__name__: one
+    for one in (
+        answer, bridge, tornado, hours, compare, quality, world, regions, profile, heatmap, pareto, *RUNS.values(),
+        history, throughput, scaling, layout, backtest,
+    )
+}  # fmt: skip
 """Every chart by its name on the command line."""
 
 

@@ -144,6 +144,29 @@ def test_a_mistyped_model_is_an_error_with_suggestions_and_no_traceback(run: Any
 
 
 @pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (["jobs", "--by", "acount"], "'account'"),
+        (["runs", "list", "--by", "moth"], "'month'"),
+        (["estimate", "gpt-4", "-f", "jsn"], "'json'"),
+        (["job", "1", "--node-power", "gpus"], "'with-gpus' or 'without-gpus'"),
+    ],
+)
+def test_a_mistyped_choice_is_told_the_nearest_beside_all(run: Any, arguments: list[str], meant: str) -> None:
+    ran = run(*arguments)
+    assert (ran.code, ran.out) == (2, "")
+    assert re.search(rf"is not one of .*\. Did you mean {meant}\?$", ran.err.strip())
+
+
+def test_a_choice_that_is_near_none_is_told_all(run: Any) -> None:
+    assert (
+        run("jobs", "--by", "xyz")
+        .err.strip()
+        .endswith("is not one of 'user', 'account', 'project', 'partition', 'month'.")
+    )
+
+
+@pytest.mark.parametrize(
     "arguments",
     [
         ["estimate", "--parms", "7B"],

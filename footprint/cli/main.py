@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from footprint.cli.app import app as open_app
 from footprint.cli.backtest import backtest
@@ -27,11 +29,28 @@ from footprint.cli.report import report
 from footprint.cli.runs import app as runs
 from footprint.cli.track import track
 from footprint.cli.watch import watch
-from footprint.errors import FootprintError
+from footprint.errors import FootprintError, close_names
 from footprint.version import __version__
+
+
+class Commands(TyperGroup):
+    """Where one of several words is asked for, the nearest to a mistyped one is told, as for names of the catalog."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """A command, its words read first."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            choices = getattr(getattr(error.param, "type", None), "choices", ())
+            typed = re.match(r"'(.*)' is not one of ", error.message)
+            near = close_names(typed[1], map(str, choices)) if typed else []
+            error.message += f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+            raise
+
 
 app = typer.Typer(
     name="footprint",
+    cls=Commands,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
