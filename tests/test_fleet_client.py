@@ -251,6 +251,10 @@ def test_a_hostile_value_stays_inside_its_quotes(value: str) -> None:
         assert '"' not in inner.replace("\\\\", "").replace('\\"', "")
 
 
+def test_nothing_is_escaped_that_means_nothing_so_that_a_server_looks_values_up() -> None:
+    assert any_of("UUID", ["GPU-a 1", "b.c"]) == 'UUID=~"GPU-a 1|b\\\\.c"'
+
+
 @given(st.text(st.characters(categories=("L", "N", "P", "S")), min_size=1, max_size=20))
 def test_no_text_closes_a_string_of_promql(value: str) -> None:
     if not value.isprintable():

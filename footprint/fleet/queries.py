@@ -12,6 +12,10 @@ __all__ = ["any_of", "differs", "equals", "hosts_like", "selector"]
 _NAME = re.compile(r"^[a-zA-Z_][a-zA-Z0-9_]*$")
 _METRIC = re.compile(r"^[a-zA-Z_:][a-zA-Z0-9_:]*$")
 _LONGEST_VALUE = 1024
+_SPECIAL = {ord(letter): "\\" + letter for letter in r"\.+*?()|[]{}^$"}
+"""Letters that mean something in the server's patterns. Where no other is escaped, a server looks its values up;
+else it tries a pattern on every value that there is."""
+
 _DOMAIN_OR_PORT = r"([.:].*)?"
 
 
@@ -24,6 +28,11 @@ def _checked(label: str, value: str) -> str:
     if not value or len(value) > _LONGEST_VALUE or not value.isprintable():
         raise InputError(label, value, f"must be 1 to {_LONGEST_VALUE} printable characters", "check what is named")
     return value
+
+
+def _literal(label: str, value: str) -> str:
+    """A pattern of one value."""
+    return _checked(label, value).translate(_SPECIAL)
 
 
 def _label(name: str) -> str:
@@ -39,20 +48,20 @@ def equals(label: str, value: str) -> str:
 
 def differs(label: str, *values: str) -> str:
     """A matcher of what has the label, with none of some values."""
-    rest = "|".join(re.escape(_checked(label, value)) for value in values)
+    rest = "|".join(_literal(label, value) for value in values)
     told = f'{_label(label)}!=""'
     return f"{told},{label}!~{_quoted(rest)}" if rest else told
 
 
 def any_of(label: str, values: Iterable[str]) -> str:
     """A matcher of any of some values; each is taken as it stands."""
-    pattern = "|".join(re.escape(_checked(label, value)) for value in values)
+    pattern = "|".join(_literal(label, value) for value in values)
     return f"{_label(label)}=~{_quoted(pattern)}"
 
 
 def hosts_like(label: str, hosts: Iterable[str]) -> str:
     """A matcher of hosts, with or without their domain and a port."""
-    pattern = "|".join(re.escape(_checked(label, host)) for host in hosts)
+    pattern = "|".join(_literal(label, host) for host in hosts)
     return f"{_label(label)}=~{_quoted(f'({pattern}){_DOMAIN_OR_PORT}')}"
 
 
