@@ -248,16 +248,17 @@ def history(value: History | Filter | None = None, *, data: Data = None, ledger:
     return drawn.history(value if isinstance(value, History) else _history(value, data, ledger))
 
 
-RUNS: dict[str, Callable[..., Figure]] = {one.__name__: one for one in (power, components, cumulative, planned, idle)}
+def _named(*kinds: Callable[..., Figure]) -> dict[str, Callable[..., Figure]]:
+    return {kind.__name__: kind for kind in kinds}
+
+
+RUNS = _named(power, components, cumulative, planned, idle)
 """Charts of one measured run."""
 
-KINDS: dict[str, Callable[..., Figure]] = {
-    one.__name__: one
-    for one in (
-        answer, bridge, tornado, hours, compare, quality, world, regions, profile, heatmap, pareto, *RUNS.values(),
-        history, throughput, scaling, layout, backtest,
-    )
-}  # fmt: skip
+KINDS = _named(
+    answer, bridge, tornado, hours, compare, quality, world, regions, profile, heatmap, pareto, *RUNS.values(),
+    history, throughput, scaling, layout, backtest,
+)  # fmt: skip
 """Every chart by its name on the command line."""
 
 

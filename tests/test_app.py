@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import app_homes
+import homes
 import plotly.utils
 import pytest
 import yaml
@@ -44,8 +44,8 @@ TOKEN = "a-token-of-some-length"
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("app")
-    app_homes.many(made / "runs", 6)
-    app_homes.hostile(made / "runs")
+    homes.many(made / "runs", 6)
+    homes.hostile(made / "runs")
     return made
 
 
@@ -269,7 +269,7 @@ def test_a_run_has_a_page_with_its_tables(built: tuple[building.App, Books]) -> 
 
 def test_hostile_names_are_text_and_nothing_else(built: tuple[building.App, Books]) -> None:
     _, books = built
-    for place in range(len(app_homes.HOSTILE)):
+    for place in range(len(homes.HOSTILE)):
         sent = layout(runs.run_page(f"evil-{place}", books))
         assert "dangerously" not in sent
         assert "\u202e" not in texts(runs.run_page(f"evil-{place}", books))
@@ -277,8 +277,8 @@ def test_hostile_names_are_text_and_nothing_else(built: tuple[building.App, Book
 
 
 def test_what_runs_tells_how_long_it_will_go_on_and_what_it_will_have_used(tmp_path: Path) -> None:
-    app_homes.running(tmp_path / "runs", "told", steps=100.0, done=25.0)
-    app_homes.running(tmp_path / "runs", "untold")
+    homes.running(tmp_path / "runs", "told", steps=100.0, done=25.0)
+    homes.running(tmp_path / "runs", "untold")
     books = Books(Settings(environment={"FOOTPRINT_HOME": str(tmp_path)}))
     books.settle()
     shown = {one.children[0].children: texts(one) for one in runs.live(books)}
@@ -289,7 +289,7 @@ def test_what_runs_tells_how_long_it_will_go_on_and_what_it_will_have_used(tmp_p
 
 
 def test_what_cannot_be_read_hides_no_other_run(tmp_path: Path) -> None:
-    app_homes.measured(tmp_path / "runs", "good")
+    homes.measured(tmp_path / "runs", "good")
     (tmp_path / "runs" / "bad").mkdir()
     (tmp_path / "runs" / "bad" / "x.jsonl").write_text("nonsense\n", encoding="utf-8")
     books = Books(Settings(environment={"FOOTPRINT_HOME": str(tmp_path)}))

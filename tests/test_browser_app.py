@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import app_homes
 import browsing
+import homes
 import pytest
 
 pytest.importorskip("dash")
@@ -44,8 +44,8 @@ def page() -> Iterator[browsing.Browser]:
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("app")
-    app_homes.many(made / "runs", 12)
-    app_homes.hostile(made / "runs")
+    homes.many(made / "runs", 12)
+    homes.hostile(made / "runs")
     return made
 
 
@@ -198,7 +198,7 @@ def test_hostile_names_do_nothing(page: browsing.Browser, served: Served) -> Non
     page.wait("runs are listed", lambda: page.js("return document.querySelectorAll('#runs-list tbody tr').length") > 12)
     links = page.js("return Array.from(document.querySelectorAll('#runs-list tbody a')).map(a => a.href)")
     evil = [link for link in links if "evil" in link]
-    assert len(evil) == len(app_homes.HOSTILE)
+    assert len(evil) == len(homes.HOSTILE)
     for link in evil:
         page.open(link)
         page.wait("its page", lambda: page.text("#run-shown h1"))

@@ -11,24 +11,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import handmade_runs as handmade
 import pytest
 import typer
+from homes import BEGAN_S, EVERY_S, TICKS, WATTS, measured
 
 from footprint import records, store
 from footprint.cli import main
 from footprint.cli.ledger import By, Kind, Status
 from footprint.measurement import journal
-from footprint.measurement.journal import Header, JournalWriter, Tick
 from footprint.store.entries import GROUPS, KINDS, PLANNED
-from footprint.values import STATUSES, Meter, Run, Sample
+from footprint.values import STATUSES, Run
 
-WATTS, TICKS, EVERY_S = 500.0, 8, 300.0
-BEGAN_S = datetime(2026, 11, 3, 8, 0, tzinfo=UTC).timestamp()
 HOUR_S = 3600
 
 
@@ -76,36 +73,6 @@ def run(home: Path, built: Any, capsys: pytest.CaptureFixture[str], monkeypatch:
         return Ran(int(left.value.code or 0), printed.out, printed.err)
 
     return call
-
-
-def gpu(number: int) -> Meter:
-    return Meter(
-        f"GPU-{number:08x}-5f2c-4e1a-9d0b-aabbccddeeff", "accelerator", "NVIDIA H100 80GB HBM3", "nvml", "gpu",
-        "measured", has_counter=True, period_s=0.1, max_w=700.0, idle_w=70.0,
-    )  # fmt: skip
-
-
-def measured(
-    root: Path, run_id: str, host: str = "gpu01", gpus: tuple[int, ...] = (0,), end: str = "finished", **header: Any
-) -> Path:
-    """The journal of forty minutes at 500 W a device, as the tracker writes it, long ended."""
-    meters = tuple(gpu(i) for i in gpus)
-    given = {
-        "run": run_id, "name": run_id.split("-2026")[0], "host": host, "boot": f"boot of {host}", "pid": 4242,
-        "restart_count": 0, "rank": 0, "started_utc_s": BEGAN_S, "started_s": 1000.0, "interval_s": EVERY_S,
-        "meters": meters, "words": {"region": "aws/us-east-1"},
-    }  # fmt: skip
-    writer = JournalWriter(root / run_id, Header(**given | header))
-    for i in range(TICKS + 1):
-        at_s = 1000.0 + EVERY_S * i
-        samples = tuple(
-            Sample(m.id, at_s, energy_j=WATTS * EVERY_S * i, power_w=WATTS, utilization=0.9, stale_s=0.0)
-            for m in meters
-        )
-        writer.write(Tick(at_s, samples, end=end if i == TICKS else ""))
-    writer.close()
-    os.utime(writer.path, (BEGAN_S, BEGAN_S))
-    return writer.path
 
 
 KWH = WATTS * EVERY_S * TICKS / 3.6e6

@@ -14,8 +14,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import app_homes
 import handmade_runs
+import homes
 import pytest
 import typer
 import yaml
@@ -375,7 +375,7 @@ def built() -> Any:
 @pytest.fixture(scope="module")
 def journals(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("runs")
-    app_homes.measured(made, "sft-7b-20261103T080000Z-aaaaaa", gpus=2, name="sft-7b", project="llm")
+    homes.measured(made, "sft-7b-20261103T080000Z-aaaaaa", gpus=(0, 1), name="sft-7b", project="llm")
     return made
 
 

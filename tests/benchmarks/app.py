@@ -22,8 +22,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import app_homes
 import browsing
+import homes
 
 from footprint.app import open_app
 from footprint.app.serving import Served
@@ -115,8 +115,8 @@ def measure(runs: int, samples: int) -> bool:
     kept = True
     with tempfile.TemporaryDirectory() as folder, browsing.browser() as page:
         home = Path(folder)
-        app_homes.many(home / "runs", runs)
-        app_homes.long(home / "runs", ticks=samples // DEVICES)
+        homes.many(home / "runs", runs)
+        homes.long(home / "runs", ticks=samples // DEVICES)
         served = open_app(Settings(port=0, environment={"FOOTPRINT_HOME": str(home)}))
         thread = threading.Thread(target=served.run)
         thread.start()

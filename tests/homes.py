@@ -1,4 +1,4 @@
-"""Homes with runs made by hand, for tests of the app and its benchmark."""
+"""Homes with runs made by hand: journals as the tracker writes them, of runs long ended or still going on."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -34,19 +35,21 @@ def gpu(number: int) -> Meter:
     )  # fmt: skip
 
 
-def header(run_id: str, meters: tuple[Meter, ...], **changes: object) -> Header:
+def header(run_id: str, meters: tuple[Meter, ...], host: str = "gpu01", **changes: object) -> Header:
     given = {
-        "run": run_id, "name": run_id, "host": "gpu01", "boot": "boot of gpu01", "pid": 4242, "restart_count": 0,
-        "rank": 0, "started_utc_s": BEGAN_S, "started_s": 1000.0, "interval_s": EVERY_S, "meters": meters,
-        "words": {"region": "aws/us-east-1"},
+        "run": run_id, "name": run_id.split("-2026")[0], "host": host, "boot": f"boot of {host}", "pid": 4242,
+        "restart_count": 0, "rank": 0, "started_utc_s": BEGAN_S, "started_s": 1000.0, "interval_s": EVERY_S,
+        "meters": meters, "words": {"region": "aws/us-east-1"},
     }  # fmt: skip
     return Header(**given | changes)  # type: ignore[arg-type]
 
 
-def measured(root: Path, run_id: str, gpus: int = 1, end: str = "finished", **changes: object) -> Path:
+def measured(
+    root: Path, run_id: str, host: str = "gpu01", gpus: Iterable[int] = (0,), end: str = "finished", **changes: object
+) -> Path:
     """The journal of forty minutes at 500 W a device, long ended."""
-    meters = tuple(gpu(i) for i in range(gpus))
-    writer = JournalWriter(root / run_id, header(run_id, meters, **changes))
+    meters = tuple(gpu(i) for i in gpus)
+    writer = JournalWriter(root / run_id, header(run_id, meters, host, **changes))
     for i in range(TICKS + 1):
         at_s = 1000.0 + EVERY_S * i
         samples = tuple(
@@ -81,7 +84,7 @@ def many(root: Path, count: int) -> None:
     """So many runs over months, of several projects and ends."""
     for i in range(count):
         measured(
-            root, f"run-{i:03d}", gpus=1 + i % 4, end=("finished", "finished", "failed", "stopped")[i % 4],
+            root, f"run-{i:03d}", gpus=range(1 + i % 4), end=("finished", "finished", "failed", "stopped")[i % 4],
             name=f"sft-{i % 7}b", project=("llm", "vision", "speech")[i % 3], tags=(f"team-{i % 5}",),
             started_utc_s=BEGAN_S - i * DAY_S,
         )  # fmt: skip
