@@ -24,6 +24,7 @@ __all__ = [
     "cut",
     "flat",
     "grades",
+    "halves",
     "headline",
     "hours",
     "numbers",
@@ -38,6 +39,7 @@ __all__ = [
 TOTAL = "total"
 _MOST_REMARKS = 8
 _FEW = 3
+_FIRST_RANKS = 4
 _LITTLE_MONEY, _CENTS = 100.0, 2
 _LONGEST_GROUP = 24
 _SPACE = 2
@@ -147,14 +149,25 @@ class _Column:
 
 def readable(table: JobsTable, width: int | None = None) -> Table:
     """A line a group and month, and the total: rounded, each column in one unit; as many columns as the width takes."""
-    rows = (*table.rows, table.total)
     found = _columns(table)
-    cells = {one.head: [one.cell(row) for row in rows] for one in found}
     if width is not None:
-        found = _fitting(found, {head: max(map(_length, (head, *map(str, own)))) for head, own in cells.items()}, width)
-    heads = tuple(one.head for one in found)
-    lines = tuple(zip(*(cells[head] for head in heads), strict=True))
-    return Table(heads, lines, title(table), frozenset(one.head for one in found if one.is_number))
+        cells = {one.head: [str(one.cell(row)) for row in (*table.rows, table.total)] for one in found}
+        found = _fitting(found, {head: max(map(_length, (head, *own))) for head, own in cells.items()}, width)
+    return _lines(found, table)
+
+
+def halves(table: JobsTable) -> tuple[Table, Table]:
+    """The same lines twice, all columns in two tables that a page takes: what is asked for first, and the rest."""
+    found = _columns(table)
+    names = [one for one in found if one.head in (table.by, "month")]
+    first, rest = ([one for one in found if (one.rank > _FIRST_RANKS) is is_rest] for is_rest in (False, True))
+    return _lines(first, table), _lines([*names, *rest], table)
+
+
+def _lines(columns: Sequence[_Column], table: JobsTable) -> Table:
+    rows = tuple(tuple(one.cell(row) for one in columns) for row in (*table.rows, table.total))
+    right = frozenset(one.head for one in columns if one.is_number)
+    return Table(tuple(one.head for one in columns), rows, title(table), right)
 
 
 def _length(cell: str) -> int:

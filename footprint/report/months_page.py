@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+import re
+from dataclasses import replace
 
 from footprint import records
 from footprint.evidence import GRADES
@@ -18,6 +20,7 @@ from footprint.values import Range
 __all__ = ["document"]
 
 _MOST_REMARKS = 1000
+_GRADE = re.compile(r"\b([A-D]) (?=[\d<])")  # and its share, which belong on one line
 _MOST_BARS = 40
 _LINE, _BAR, _LEFT = 22, 14, 220
 _WIDTH = 640
@@ -66,10 +69,12 @@ def _sections(found: JobsTable) -> list[Section]:
         ("field", "value", "origin", "source", "note"),
         tuple((one.field, _told(one.value, one.field), one.origin, one.source, one.note) for one in found.ledger),
     )
+    first, rest = (months.flat(one) for one in months.halves(found))
+    whole_grades = tuple((*row[:-1], _GRADE.sub("\\1\N{NO-BREAK SPACE}", str(row[-1]))) for row in first.rows)
+    groups = _bars(found) + table(replace(first, rows=whole_grades), "Each group")
+    groups += table(rest, "Of each group besides")
     return [
-        Section(
-            "groups", f"By {plain(found.by)}", _bars(found) + table(months.flat(months.readable(found)), "Each group")
-        ),
+        Section("groups", f"By {plain(found.by)}", groups),
         Section("waste", "What was of use, and what was not", table(months.flat(months.waste(found)), "Of all energy")),
         Section("evidence", "How well it is known", table(grades, "Shares of the accelerators' energy")),
         Section("site", "The site", table(site, "What energy was multiplied by")),

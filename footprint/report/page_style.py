@@ -42,7 +42,7 @@ th, td { text-align: left; vertical-align: top; padding: .3rem .9rem .3rem 0; un
 thead th { border-bottom: 2px solid var(--line); } tbody tr { border-bottom: 1px solid var(--line); }
 tbody th { font-weight: 500; } td, th { overflow-wrap: break-word; }
 .long { overflow-wrap: anywhere; min-width: 14rem; }
-.number { text-align: right; white-space: nowrap; }
+.number { text-align: right; } td.number { white-space: nowrap; }
 figure { margin: 1rem 0 1.6rem; } figcaption { margin-bottom: .3rem; } figcaption p { font-size: .9rem; }
 figure > .assumed { font-size: .8rem; color: var(--quiet); }
 .chart { width: 100%; min-height: 8rem; }
@@ -58,6 +58,7 @@ blockquote { margin: .6rem 0; padding: .2rem 0 .2rem 1rem; border-left: 4px soli
 svg.hours { display: block; height: 4rem; fill: #0072b2; }
 footer { border-top: 1px solid var(--line); margin-top: 3rem; padding-top: .8rem; padding-bottom: 2rem;
   font-size: .85rem; }
+@media (max-width: 56rem) { th, td { padding-right: .6rem; } }
 @media (max-width: 40rem) {
   h1 { font-size: 1.3rem; } .answer { grid-template-columns: 1fr 1fr; gap: .4rem; } .answer b { font-size: 1.05rem; }
   .answer div { padding: .35rem .5rem; } .answer .interval { font-size: .9rem; }
