@@ -71,11 +71,11 @@ def shown(subject: Any, words: Mapping[str, Any], stage: str | None, catalog: Ca
     told = {
         line.field.removeprefix(f"{own.name}."): line for line in draft.ledger if line.field.startswith(f"{own.name}.")
     }
-    framework = told["framework"].value if "framework" in told and told["framework"].origin == "given" else None
+    given = {name: str(line.value) for name, line in told.items() if line.origin == "given"}
     parts = {name.removeprefix("layout."): line.value for name, line in told.items() if name.startswith("layout.")}
     fixed = {name: float(value) for name, value in parts.items()}  # type: ignore[arg-type]
     size = own.active_params.mid if own.active_params else float(told["active_params"].value)  # type: ignore[arg-type]
-    how = Circumstances(draft.site_words.year, None if framework is None else str(framework))
+    how = Circumstances(draft.site_words.year, given.get("framework"), given.get("node"))
     device = catalog.accelerator(own.accelerator)
     setting, _ = setting_of_stage(own, size, device, how, catalog)
     return Shown(draft, own, device, how, fixed, setting, size, catalog)

@@ -38,6 +38,7 @@ class Circumstances:
 
     year: int | None
     framework: str | None
+    node: str | None = None
 
 
 def read_layout(value: Any) -> dict[str, float]:
@@ -107,7 +108,10 @@ def setting_of_stage(
     else:
         tuned = is_vendor_stack(how.framework, accelerator.vendor, year)
     weights, gradients, states = device_bytes(stage, catalog)
-    hardware = hardware_of(accelerator, stage.precision, rule_of(catalog).generation_ratio(accelerator), catalog)
+    if how.node is not None:
+        told.append(("node", how.node, "given", "nodes.csv", "its network"))
+    ratio = rule_of(catalog).generation_ratio(accelerator)
+    hardware = hardware_of(accelerator, stage.precision, ratio, catalog, how.node)
     setting = Setting(form, hardware, count, batch, year, float(tuned), weights, gradients, states)
     return scalars(setting), told
 

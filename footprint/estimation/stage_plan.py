@@ -248,7 +248,7 @@ class StageBuilder:
     def _with_throughput(self, stage: Stage, words: Mapping[str, Any], accelerator: Accelerator) -> Stage:
         size = stage.active_params.mid if stage.active_params else self._size_from_flop(stage)
         framework = words.get("framework", self.framework)
-        how = Circumstances(self.year, None if framework is None else read.name("framework", framework))
+        how = Circumstances(self.year, None if framework is None else read.name("framework", framework), self.node)
         fixed = read_layout(words.get("layout", self.layout) or {})
         check_layout(stage, fixed)
         setting, told = setting_of_stage(stage, size, accelerator, how, self.catalog)

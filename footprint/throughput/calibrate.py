@@ -41,7 +41,7 @@ from footprint.throughput.whole_run import (
 )
 
 UNSEEN = "throughput_unseen.csv"
-AS_OF = "2026-11-25"
+AS_OF = "2026-11-26"
 
 
 @dataclass(frozen=True, slots=True)

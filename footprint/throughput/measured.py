@@ -141,22 +141,25 @@ def precision_of(row: Row) -> str:
 
 
 def stated_layout(row: Row) -> dict[str, float]:
-    """The parts of a layout that a row states; nothing where it does not state the main ones."""
-    if None in (row["tp"], row["micro_batch"], row["global_batch_tokens"]):
-        return {}
+    """The parts of a layout that a row states; where it states the main ones, there are no others."""
     names = {
         "tensor": "tp", "pipeline": "pp", "context": "cp", "expert": "ep", "micro_batch": "micro_batch",
         "zero_stage": "zero_stage", "chunks": "vpp",
     }  # fmt: skip
     found = {name: float(row[column]) for name, column in names.items() if row[column] is not None}  # type: ignore[arg-type]
-    found.setdefault("context", 1.0)
-    found.setdefault("chunks", 1.0)
-    how = str(row["recomputation"] or "")
-    if how in ("full", "offload"):
-        found["recomputed_share"] = 1.0
-    elif how:
-        found["recomputed_share"] = 0.0
+    if None not in (row["tp"], row["micro_batch"], row["global_batch_tokens"]):
+        found = {"context": 1.0, "chunks": 1.0} | found
+    if row["recomputation"]:
+        found["recomputed_share"] = _recomputed_share(row)
     return found
+
+
+def _recomputed_share(row: Row) -> float:
+    """Of the layers: all, none, or what is left where queries, keys and values wait in the host's memory."""
+    if row["recomputation"] != "all but qkv":
+        return float(row["recomputation"] == "full")
+    kept = row["n_layers"] * row["d_model"] * row["attn_dim"] * (1 + 2 * row["n_kv_heads"] / row["n_heads"])  # type: ignore[operator]
+    return 1 - float(kept / row["matmul_params"])  # type: ignore[operator]
 
 
 def year_of(row: Row) -> int:
@@ -174,12 +177,13 @@ def setting_of(
     catalog: Catalog,
     framework: str = "",
     count_known: bool = True,
+    node: str | None = None,
 ) -> Setting:
     """A setting of floats under mixed-precision Adam; the generation's ratio is put in by whoever has one."""
     device = catalog.accelerator(accelerator)
     tokens = batch or usual_batch_tokens(count, float(shape.seq_len), count_known, catalog)
     hardware, stack = (
-        hardware_of(device, precision, 1.0, catalog),
+        hardware_of(device, precision, 1.0, catalog, node),
         float(is_vendor_stack(framework, device.vendor, year)),
     )
     return Setting(shape, hardware, count, tokens, year, stack, **TRAINING_BYTES)
@@ -189,9 +193,11 @@ def _setting(row: Row, catalog: Catalog) -> Setting:
     count = float(row["accelerator_count"] or UNSTATED_COUNT)
     batch = float(row["global_batch_tokens"]) if row["global_batch_tokens"] else None
     shape = shape_of_row(row, float(row["seq_len"] or USUAL_SEQ_LEN))
+    node = str(row["node"]) if row["node"] else None
     return setting_of(
-        shape, str(row["accelerator"]), precision_of(row), count, batch, year_of(row), catalog, str(row["framework"])
-    )
+        shape, str(row["accelerator"]), precision_of(row), count, batch, year_of(row), catalog,
+        str(row["framework"]), node=node,
+    )  # fmt: skip
 
 
 def shape_of_row(row: Row, seq_len: float) -> Shape:

@@ -73,8 +73,12 @@ class Setting:
 
 
 @lru_cache(maxsize=512)
-def hardware_of(accelerator: Accelerator, precision: str, generation_ratio: float, catalog: Catalog) -> Hardware:
+def hardware_of(
+    accelerator: Accelerator, precision: str, generation_ratio: float, catalog: Catalog, node: str | None = None
+) -> Hardware:
     """Rates of a device; what the catalog does not have is filled from constants.csv.
+
+    The network is that of `node` (an id of nodes.csv), or else the fastest of any node that carries the device.
 
     Raises
     ------
@@ -82,12 +86,13 @@ def hardware_of(accelerator: Accelerator, precision: str, generation_ratio: floa
         When the device has no peak at this precision.
     """
     _, reference = reference_peak(accelerator)
-    nodes = [
-        (float(row["network_gbit_per_s"]), int(row["accelerator_count"] or 1))
+    rates = {
+        str(row["id"]): float(row["network_gbit_per_s"]) / int(row["accelerator_count"] or 1)
         for row in catalog.rows("nodes")
         if row["accelerator"] == accelerator.id and row["network_gbit_per_s"]
-    ]
-    network = max((gbit / count for gbit, count in nodes), default=catalog.constant("network_gbit_per_s").mid)
+    }
+    fastest = max(rates.values(), default=catalog.constant("network_gbit_per_s").mid)
+    network = rates.get(node, fastest) if node else fastest
     link = accelerator.link_gb_per_s or catalog.constant("link_gb_per_s").mid
     return Hardware(
         reference_flop_per_s=reference,
