@@ -40,15 +40,31 @@ def _benchmark(name: str) -> ModuleType:
 # a site's day
 
 
+class Closed(Prometheus):
+    """A server that hands out no series as it keeps them, as Thanos and VictoriaMetrics do."""
+
+    def kept(self, *_: object) -> None:
+        return
+
+
 @pytest.fixture(scope="module")
-def asked(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[object], dict[tuple[str, float | None], JobEnergy]]:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[list[object], str]]:
     """All jobs of 32 devices in a day, with a reset, a gap in scrapes and devices in parts among them."""
-    site = _benchmark("site")
-    plan, data = site.built(32, 1, 0.15, tmp_path_factory.mktemp("site"))
-    with site.served(data) as (url, _):
-        found = list(many_energies([one.job for one in plan.jobs], Prometheus(Access(url)), open_catalog()))
-    assert len(found) == len(plan.jobs) > 100
-    return plan.jobs, {(one.job.id, one.job.started_utc_s): one for one in found}
+    benchmark = _benchmark("site")
+    plan, data = benchmark.built(32, 1, 0.15, tmp_path_factory.mktemp("site"))
+    with benchmark.served(data) as (url, _):
+        yield plan.jobs, url
+
+
+@pytest.fixture(scope="module", params=[Prometheus, Closed])
+def asked(
+    site: tuple[list[object], str], request: pytest.FixtureRequest
+) -> tuple[list[object], dict[tuple[str, float | None], JobEnergy]]:
+    """By counters as the server keeps them, and by queries alone."""
+    jobs, url = site
+    found = list(many_energies([one.job for one in jobs], request.param(Access(url)), open_catalog()))  # type: ignore[attr-defined]
+    assert len(found) == len(jobs) > 100
+    return jobs, {(one.job.id, one.job.started_utc_s): one for one in found}
 
 
 def pairs(asked: tuple[list[object], dict[tuple[str, float | None], JobEnergy]]) -> Iterator[tuple[object, JobEnergy]]:

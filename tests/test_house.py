@@ -76,7 +76,16 @@ SAME_FLOOR = {
 FACE = "footprint"
 
 THIRD_PARTY: dict[str, tuple[str, ...]] = {
-    "numpy": ("derivation", "uncertainty", "throughput", "estimation.sweeping"),
+    "numpy": (
+        "derivation",
+        "uncertainty",
+        "throughput",
+        "estimation.sweeping",
+        "fleet.chunks",
+        "fleet.many_kept",
+        "fleet.many_looks",
+        "fleet.many_sums",
+    ),
     "pandas": ("report.frames", "estimation.sweeping"),
     "scipy": ("throughput.fitting",),
     "plotly": ("report.charts", "report.page_pictures"),  # the page holds the library, once for all of its charts
@@ -116,6 +125,7 @@ NETWORK = ("socket", "ssl", "http", "urllib", "ftplib", "smtplib", "requests", "
 NETWORKERS = {
     "fleet.prometheus": "asked for by name, an address that the user gives: the metrics of past jobs",
     "fleet.access": "takes an address apart; opens nothing",
+    "fleet.connections": "the connections of fleet.prometheus",
     "export.serving": "asked for by name: listens, on loopback unless an address is named",
     "export.sending": "asked for by name, an address that the user gives: numbers of live runs",
     "export.outputs": "writes a path of an address; opens nothing",

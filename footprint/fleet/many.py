@@ -18,9 +18,10 @@ from footprint.catalog import Catalog
 from footprint.fleet.devices import Device, Job, devices_of
 from footprint.fleet.energy import Walk, spanned
 from footprint.fleet.gathering import PAD_S, WHOLE_S, Interval, batches, energies, open_batch, skew
-from footprint.fleet.many_days import DAY_S, PAD_INTERVALS, SLOT_S, Gauges, Line, grid_calls, window_calls
+from footprint.fleet.many_days import DAY_S, PAD_INTERVALS, SLOT_S, Edge, Gauges, Line, window_calls
 from footprint.fleet.many_held import Held, HeldJob, held_by, table_of
 from footprint.fleet.many_looks import LOOK_RATIO
+from footprint.fleet.many_sums import grid_calls
 from footprint.fleet.many_told import Drew, JobEnergy, alone, drew, told, unknown
 from footprint.fleet.meters import meter_of
 from footprint.fleet.prometheus import Prometheus, in_order
@@ -182,7 +183,10 @@ class _Sweep:
             power = next((name for name in family.powers if name in there), "")
             use = family.utilization if family.utilization in there else ""
             is_read = family.counter in there and 0 < interval_s <= PAD_S / 2
-            self._gauges[family.name] = Gauges(family, power, use, interval_s) if is_read else None
+            usual_s, pad = self._limits.gap_ratio * interval_s, 2 * PAD_S
+            is_kept = is_read and self._server.kept(family.counter, family.uuid, [uuid], middle_s - pad, middle_s + pad)
+            gauges = Gauges(family, power, use, interval_s, usual_s, bool(is_kept))
+            self._gauges[family.name] = gauges if is_read else None
         return self._gauges[family.name]
 
     def _go_on(self, running: Sequence[HeldJob], day_s: float) -> None:
@@ -194,11 +198,15 @@ class _Sweep:
             gauges = self._gauges[name]
             assert gauges is not None
             own = [one for one in running if one.family.name == name]
-            uuids = sorted({held.device.uuid for one in own for held in one.held})
+            edges: dict[str, list[Edge]] = {held.device.uuid: [] for one in own for held in one.held}
+            for edge in (edge for one in own for edge in one.edges(day_s)):
+                edges[edge.uuid].append(edge)
             used = {uuid for one in own if not one.is_short for uuid in one.firsts()}
             spans = [span for one in own for span in one.spans(day_s, PAD_INTERVALS * gauges.interval_s)]
+            if gauges.is_kept:  # what is left is the use of short jobs' devices
+                spans = [span for span in spans if span.seen is not None]
+            calls += grid_calls(gauges, edges, used, day_s, self._server, stalled)
             calls += window_calls(gauges, spans, self._server, stalled)
-            calls += grid_calls(gauges, uuids, used, day_s, self._server, stalled)
         for found in in_order(calls):
             lines |= found or {}
         for one in running:
@@ -210,6 +218,7 @@ class _Sweep:
     def _told(self, ended: Sequence[HeldJob], longer: Sequence[Job]) -> Iterator[JobEnergy]:
         calls: list[Callable[[], JobEnergy]] = []
         for one in ended:
+            one.take_powers()
             one.held = [held for held in one.held if held.is_its_own]
             if not one.held:
                 yield unknown(one.job, "no reading bears its label between its edges: it was shorter than a scrape")

@@ -1,48 +1,37 @@
-"""What a site's devices showed on a day: sums by the half hour from the server, readings only about jobs' edges.
-
-The server adds up all of a day in a few questions, whatever the jobs were; a job's part is told from it by the clock.
-Between the half hours' counters and their mean power nothing can hide: a reset, a counter that stands, several series
-of one device all show as two sums that do not fit.
-"""
+"""What is asked of a site's devices on a day: readings about jobs' edges, in windows that lie close together."""
 
 from __future__ import annotations
 
 import math
-import statistics
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import accumulate, pairwise
+from itertools import pairwise
 
 from footprint.fleet.devices import Labels, is_own
 from footprint.fleet.families import TARGET_LABELS, Family
-from footprint.fleet.many_looks import LOOK_RATIO, LOOK_S, Looks, Seen, highest, looks_of
+from footprint.fleet.many_looks import Floats, Looks, Seen
 from footprint.fleet.prometheus import BLANK, Columns, Prometheus, milliseconds
-from footprint.fleet.queries import any_of, selector
+from footprint.fleet.queries import any_of
 from footprint.fleet.readings import Reading
 from footprint.units import H_PER_DAY, S_PER_H
 
-__all__ = ["DAY_S", "PAD_INTERVALS", "SLOT_S", "Edge", "Gauges", "Line", "Span", "grid_calls", "window_calls"]
+__all__ = ["DAY_S", "PAD_INTERVALS", "SLOTS", "SLOT_S", "Edge", "Gauges", "Line", "Rows", "Span", "window_calls"]
 
 SLOT_S = S_PER_H / 2
 DAY_S = H_PER_DAY * S_PER_H
 SLOTS = round(DAY_S / SLOT_S)
-_GRID_DEVICES, _WINDOW_EDGES = 250, 200
+_WINDOW_EDGES = 200
 PAD_INTERVALS = 4.0
 """Read before and after an edge: more than may lie between two readings that tell of it."""
 
 _REQUEST_READINGS, _OPEN_GROUPS = 300, 8
 """A request of its own costs as much as so many readings' times of a device."""
 
-_MOST_OFF_RATIO = 0.1
-"""Between a half hour's counter and its power, beside what is usual for the device, before it is looked at."""
-
 Rows = tuple["array[float]", "array[float]"]
 """Moments, and what was read at them."""
-
-_NONE: Rows = (array("d"), array("d"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +42,16 @@ class Gauges:
     power: str
     utilization: str
     interval_s: float
+    usual_s: float  # a longer time between two readings is a gap
+    is_kept: bool  # the server hands out counters as it keeps them: no readings have to be asked for
 
 
 @dataclass(slots=True)
 class Line:
     """A device's day, summed up to each half hour."""
 
-    counted_j: array[float]
-    powered_j: array[float]
+    counted_j: Floats
+    powered_j: Floats
     troubled: set[int]  # half hours in which the counter was reset, stood, or was several
     gaps_s: dict[int, float]  # about how long power was not read, where it was for long
     unknown: set[int] = field(default_factory=set)  # half hours at whose ends there is no counter
@@ -79,6 +70,14 @@ class Edge:
     after: Reading | None = None
     is_marked: bool = False
     many: bool = False  # several series at once
+    powers: Sequence[Rows] = ()  # beside readings that the server has handed out as it keeps them
+
+    def take_powers(self, per_w: float) -> None:
+        """What was drawn at its readings, in place of what the counter says of before and after them."""
+        for name in ("before", "after"):
+            reading: Reading | None = getattr(self, name)
+            if reading is not None and (watts := _at(self.powers, reading.at_s, per_w)) is not None:
+                setattr(self, name, reading._replace(power_w=watts))
 
 
 @dataclass(slots=True)
@@ -93,86 +92,6 @@ class Span:
     @property
     def uuids(self) -> set[str]:
         return {edge.uuid for edge in self.edges}
-
-
-# sums
-
-
-def grid_calls(
-    gauges: Gauges, uuids: Sequence[str], used: set[str], begun_s: float, server: Prometheus, stalled: float
-) -> Iterator[Callable[[], dict[str, Line]]]:
-    """A call a group of devices; each gives their lines of the day that begins then. Of those `used` it is asked what
-    they draw while they do nothing."""
-    for i in range(0, len(uuids), _GRID_DEVICES):
-        yield partial(_lines, gauges, uuids[i : i + _GRID_DEVICES], used, begun_s, server, stalled)
-
-
-def _lines(
-    gauges: Gauges, uuids: Sequence[str], used: set[str], begun_s: float, server: Prometheus, stalled: float
-) -> dict[str, Line]:
-    family, by = gauges.family, gauges.family.uuid
-    whose = any_of(by, uuids)
-
-    def slots(promql: str) -> dict[str, Rows]:
-        found = server.columns(promql, begun_s + DAY_S, begun_s, SLOT_S)
-        return {labels.get(by, ""): (times, values) for labels, times, values in found}
-
-    counters = slots(f"max by({by})({selector(family.counter, whose)})")
-    span = milliseconds(SLOT_S)
-    powers = slots(f"sum by({by})(sum_over_time({selector(gauges.power, whose)}[{span}]))") if gauges.power else {}
-    places = {begun_s + slot * SLOT_S: slot for slot in range(SLOTS + 1)}
-    lines = {uuid: _line(counters[uuid], powers.get(uuid, _NONE), places, gauges) for uuid in uuids if uuid in counters}
-    if not gauges.utilization:
-        return lines
-
-    def looks(metric: str, of: Sequence[str]) -> dict[str, dict[float, float]]:
-        last = milliseconds(LOOK_RATIO * gauges.interval_s)
-        asked = f"last_over_time({selector(metric, any_of(by, of))}[{last}])"
-        first_s = math.ceil(begun_s / LOOK_S) * LOOK_S
-        return highest(server.columns(asked, begun_s + DAY_S - 1, first_s, LOOK_S), by)
-
-    least = stalled * family.per_share
-    uses = looks(gauges.utilization, uuids)
-    idle = [uuid for uuid in uuids if uuid in used and min(uses.get(uuid, {}).values(), default=least) < least]
-    watts = looks(gauges.power, idle) if idle and gauges.power else {}
-    for uuid, line in lines.items():
-        line.looks = looks_of(uses.get(uuid, {}), watts.get(uuid, {}), least, family)
-    return lines
-
-
-def _line(counter: Rows, power: Rows, places: Mapping[float, int], gauges: Gauges) -> Line:
-    family, drawn_j = gauges.family, [0.0] * (SLOTS + 1)
-    known: dict[int, float] = {}
-    for at_s, value in zip(*counter, strict=True):
-        if 0 <= value < BLANK:
-            known[places[at_s]] = value / family.per_j
-    per_j = gauges.interval_s / family.per_w
-    for at_s, value in zip(*power, strict=True):
-        if 0 <= value < BLANK:
-            drawn_j[places[at_s]] = value * per_j
-    edge_j = max(drawn_j) * gauges.interval_s / SLOT_S  # a change of power is in the counter before it is in power
-    drawn_j[0] = 0.0
-    powered_j = array("d", accumulate(drawn_j))
-    counted_j = array("d", [0.0]) * (SLOTS + 1)
-    line = Line(counted_j, powered_j, set(), {})
-    moved = [  # between half hours at which the counter is known
-        (first, last, known[last] - known[first], powered_j[last] - powered_j[first])
-        for first, last in pairwise(sorted(known))
-    ]
-    ratios = [counted / drawn for _, _, counted, drawn in moved if counted > 0 and drawn]
-    usual = statistics.median(ratios) if ratios else 1.0
-    if len(known) <= SLOTS:
-        line.unknown = set(range(SLOTS)) - {slot for first, last, *_ in moved for slot in range(first, last)}
-    for first, last, counted, drawn in moved:
-        lacking_j, most_j = counted - usual * drawn, _MOST_OFF_RATIO * drawn + edge_j
-        if counted <= 0 or (ratios and -lacking_j > most_j):
-            line.troubled.update(range(first, last))
-        elif ratios and lacking_j > most_j:
-            share = min(lacking_j / counted, 1.0)
-            line.gaps_s |= dict.fromkeys(range(first, last), share * (last - first) * SLOT_S)
-        counted_j[last] = max(counted, 0.0)
-    line.counted_j = array("d", accumulate(counted_j))
-    return line
 
 
 # edges
@@ -235,7 +154,8 @@ def _grouped(spans: Iterable[Span], interval_s: float) -> Iterator[list[Span]]:
 
 def _window(gauges: Gauges, spans: Sequence[Span], server: Prometheus, stalled: float) -> None:
     family = gauges.family
-    wanted = (family.counter, gauges.power, gauges.utilization if spans[0].seen is not None else "")
+    counter = "" if gauges.is_kept else family.counter
+    wanted = (counter, gauges.power, gauges.utilization if spans[0].seen is not None else "")
     names = any_of("__name__", [name for name in wanted if name])
     uuids = sorted(set().union(*(span.uuids for span in spans)))
     begun_s, ended_s = min(span.begun_s for span in spans), max(span.ended_s for span in spans)
@@ -246,11 +166,18 @@ def _window(gauges: Gauges, spans: Sequence[Span], server: Prometheus, stalled: 
     alone = {uuid: _one_scraper(own) for uuid, own in rows.items()}
     for span in spans:
         for edge in span.edges:
-            _fill(edge, alone.get(edge.uuid, []), gauges)
+            if gauges.is_kept:
+                edge.powers = _of(gauges.power, alone.get(edge.uuid, []))
+            else:
+                _fill(edge, alone.get(edge.uuid, []), gauges)
         if span.seen is not None:
             for edge in span.edges:
                 if edge.uuid not in span.seen:
                     span.seen[edge.uuid] = _seen(edge, alone.get(edge.uuid, []), gauges, stalled)
+
+
+def _of(metric: str, rows: Sequence[Columns]) -> list[Rows]:
+    return [(times, values) for labels, times, values in rows if labels["__name__"] == metric]
 
 
 def _one_scraper(rows: list[Columns]) -> list[Columns]:
@@ -329,7 +256,7 @@ def _at(series: Sequence[Rows], moment: float, per: float) -> float | None:
 def _seen(edge: Edge, rows: Sequence[Columns], gauges: Gauges, stalled: float) -> Seen:
     """In all readings of a short job."""
     seen, family = Seen(), gauges.family
-    powers = [(times, values) for labels, times, values in rows if labels["__name__"] == gauges.power]
+    powers = _of(gauges.power, rows)
     begun_s, ended_s = edge.within
     for labels, times, values in rows:
         if labels["__name__"] != gauges.utilization or (edge.marks and not is_own(labels, edge.marks)):

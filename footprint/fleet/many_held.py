@@ -61,10 +61,24 @@ class HeldJob:
         """A device on each host."""
         yield from {one.device.host: one.device.uuid for one in reversed(self.held)}.values()
 
+    def _has(self, day_s: float) -> tuple[bool, bool]:
+        """Whether it begins and ends in the day that begins then."""
+        until_s = day_s + DAY_S
+        return day_s <= self.interval.started_s < until_s, day_s < self.interval.ended_s <= until_s
+
+    def edges(self, day_s: float) -> Iterator[Edge]:
+        """Of its devices, in the day that begins then."""
+        begins, ends = self._has(day_s)
+        for one in self.held:
+            if begins:
+                yield one.start
+            if ends:
+                yield one.end
+
     def spans(self, day_s: float, pad_s: float) -> Iterator[Span]:
         """What is to be read of it in the day that begins then."""
-        begun_s, ended_s, until_s = self.interval.started_s, self.interval.ended_s, day_s + DAY_S
-        begins, ends = day_s <= begun_s < until_s, day_s < ended_s <= until_s
+        begun_s, ended_s = self.interval.started_s, self.interval.ended_s
+        begins, ends = self._has(day_s)
         if self.is_short:
             if begins:
                 edges = [edge for one in self.held for edge in (one.start, one.end)]
@@ -74,6 +88,12 @@ class HeldJob:
             yield Span([one.start for one in self.held], begun_s - pad_s, begun_s + pad_s)
         if ends:
             yield Span([one.end for one in self.held], ended_s - pad_s, ended_s + pad_s)
+
+    def take_powers(self) -> None:
+        """Of a short job, whose edges are much of it: those that were read."""
+        for one in self.held:
+            for edge in (one.start, one.end):
+                edge.take_powers(self.family.per_w)
 
     def go_on(self, day_s: float, lines: Mapping[str, Line], stale_s: float) -> None:
         """Take the job's part of a day that begins then; a look may tell of so long before it."""
@@ -94,8 +114,8 @@ class HeldJob:
             if line.gaps_s:
                 self.gap_s = max(self.gap_s, *(line.gaps_s.get(slot, 0.0) for slot in touched))
             if last > first:
-                one.counted_j += line.counted_j[last] - line.counted_j[first]
-                one.powered_j += line.powered_j[last] - line.powered_j[first]
+                one.counted_j += line.counted_j.item(last) - line.counted_j.item(first)
+                one.powered_j += line.powered_j.item(last) - line.powered_j.item(first)
             if line.looks is not None and not self.is_short:
                 one.seen.add(line.looks.seen(begun_s + stale_s, ended_s))
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from array import array
-from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import accumulate
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from footprint.fleet.families import Family
-from footprint.fleet.prometheus import BLANK, Columns
 
-__all__ = ["LOOK_RATIO", "LOOK_S", "Looks", "Seen", "highest", "looks_of"]
+__all__ = ["LOOK_RATIO", "LOOK_S", "Floats", "Looks", "Seen", "looks_of"]
+
+Floats = npt.NDArray[np.float64]
 
 LOOK_S = 631.0
 """Between the moments at which it is looked whether devices do anything. A prime is not enough: it must not lie close
@@ -41,60 +43,39 @@ class Seen:
 
 @dataclass(slots=True)
 class Looks:
-    """Utilization at moments of a day; sums up to each."""
+    """Utilization of a device at moments of a day; sums up to each."""
 
-    at_s: array[float]
-    idle: array[float]
-    used: array[float]
-    idle_w: array[float]
-    watts: array[float]
-    per_share: float = 1.0
+    first_s: float
+    count: Floats
+    idle: Floats
+    used: Floats
+    idle_w: Floats
+    watts: Floats
 
     def seen(self, begun_s: float, ended_s: float) -> Seen:
         """After a moment, up to another."""
-        first, last = bisect_right(self.at_s, begun_s), bisect_right(self.at_s, ended_s)
+        first, last = self._up_to(begun_s), self._up_to(ended_s)
         if last <= first:
             return Seen()
-        return Seen(
-            last - first, self.idle[last] - self.idle[first], (self.used[last] - self.used[first]) / self.per_share,
-            self.idle_w[last] - self.idle_w[first], self.watts[last] - self.watts[first],
-        )  # fmt: skip
+        columns = (self.count, self.idle, self.used, self.idle_w, self.watts)
+        count, *rest = (column.item(last) - column.item(first) for column in columns)
+        return Seen(int(count), *rest)
+
+    def _up_to(self, at_s: float) -> int:
+        """How many moments there are."""
+        return min(max(math.floor((at_s - self.first_s) / LOOK_S) + 1, 0), self.count.size - 1)
 
 
-def highest(found: Iterable[Columns], by: str) -> dict[str, dict[float, float]]:
-    """By device and moment, in order of time; of several series at once the highest."""
-    rows: dict[str, dict[float, float]] = {}
-    several: set[str] = set()
-    for labels, times, values in found:
-        if not _are_readings(values):
-            times = array("d", (at_s for at_s, value in zip(times, values, strict=True) if 0 <= value < BLANK))
-            values = array("d", (value for value in values if 0 <= value < BLANK))
-        uuid = labels.get(by, "")
-        own = rows.setdefault(uuid, {})
-        if not own:
-            own.update(zip(times, values, strict=True))
-            continue
-        several.add(uuid)
-        for at_s, value in zip(times, values, strict=True):
-            if own.get(at_s, -math.inf) < value:
-                own[at_s] = value
-    for uuid in several:
-        rows[uuid] = {at_s: rows[uuid][at_s] for at_s in sorted(rows[uuid])}
-    return rows
+def looks_of(first_s: float, uses: Floats, watts: Floats, least: float, family: Family) -> Iterator[Looks]:
+    """A device a row; not a number where it was not read."""
+    is_read = ~np.isnan(uses)
+    is_idle = uses < least
+    is_told = is_idle & ~np.isnan(watts)
+    tables = (is_read, is_idle, np.where(is_read, uses, 0.0) / family.per_share, np.where(is_told, watts, 0.0))
+    sums = [_up_to_each(table) for table in (*tables[:3], tables[3] / family.per_w, is_told)]
+    for rows in zip(*sums, strict=True):
+        yield Looks(first_s, *rows)
 
 
-def _are_readings(values: Sequence[float]) -> bool:
-    return min(values) >= 0 and max(values) < BLANK and not math.isnan(sum(values))
-
-
-def looks_of(uses: Mapping[float, float], watts: Mapping[float, float], least: float, family: Family) -> Looks:
-    values, none = list(uses.values()), array("d", [0.0]) * (len(uses) + 1)
-    looks = Looks(array("d", uses), none, array("d", accumulate(values, initial=0.0)), none, none)
-    looks.per_share = family.per_share
-    if values and min(values) < least:
-        looks.idle = array("d", accumulate((value < least for value in values), initial=0.0))
-    if watts:
-        drawn = [watts.get(at_s) if value < least else None for at_s, value in uses.items()]
-        looks.idle_w = array("d", accumulate(((one or 0.0) / family.per_w for one in drawn), initial=0.0))
-        looks.watts = array("d", accumulate((one is not None for one in drawn), initial=0.0))
-    return looks
+def _up_to_each(table: npt.NDArray[Any]) -> Floats:
+    return np.concatenate((np.zeros((len(table), 1)), np.cumsum(table, axis=1, dtype=float)), axis=1)

@@ -20,10 +20,13 @@ from http.client import HTTPException
 from typing import Any
 from urllib import error as web_error
 from urllib import request as web
-from urllib.parse import urlencode
 
 from footprint.errors import QueryError
 from footprint.fleet.access import Access
+from footprint.fleet.connections import Connections
+from footprint.fleet.queries import pattern
+from footprint.fleet.remote_read import HEADERS as KEPT_HEADERS
+from footprint.fleet.remote_read import Kept, kept_of, request
 from footprint.units import MILLISECONDS_PER_S
 from footprint.version import __version__
 
@@ -52,6 +55,9 @@ _TOO_MUCH = (
 _THANOS = {"partial_response": "false", "max_source_resolution": "0s", "dedup": "true"}
 """No half answers, nothing downsampled, replicas joined; others pass over what they do not know."""
 
+
+Read = Callable[[bytes], Any]
+KeptAnswer = tuple[bytes, list[Kept]]
 
 Columns = tuple[dict[str, str], "array[float]", "array[float]"]
 """Labels, moments and values: arrays, which the collector of garbage need not look through."""
@@ -84,7 +90,9 @@ class Prometheus:
         self.address = access.address
         self._headers = access.headers
         self._timeout_s, self._pause = timeout_s, pause
-        self._opener = web.build_opener(_Stay)
+        self._connections = Connections()
+        self._opener = web.build_opener(_Stay, self._connections)
+        self._hands_out_kept = True
         self._lock, self._room = threading.Lock(), threading.BoundedSemaphore(MOST_AT_ONCE)
         self.requests_count = 0
         self.samples_count = 0
@@ -106,12 +114,7 @@ class Prometheus:
         if since_s is not None:
             name = "query_range"
             asked = {"query": promql, "start": f"{since_s:.3f}", "end": f"{at_s:.3f}", "step": f"{step_s:.3f}"}
-        found: list[Columns] | None = self._ask(name, {**asked, **_THANOS}, self._columns)
-        if found is None:
-            raise QueryError(self.address, "answers with something else than series", "give the address of Prometheus")
-        with self._lock:
-            self.samples_count += sum(len(times) for _, times, _ in found)
-        return found
+        return self._rows(name, asked)
 
     def _columns(self, text: bytes) -> list[Columns] | None:
         """As servers write it without a space; else as any JSON."""
@@ -169,26 +172,42 @@ class Prometheus:
         return {str(name): str(value) for name, value in data.items()} if isinstance(data, dict) else {}
 
     def _query(self, name: str, asked: Mapping[str, str]) -> list[Series]:
-        data = self._ask(name, {**asked, **_THANOS})
-        try:
-            rows = data["result"]
-            found = [_series(row) for row in rows] if data["resultType"] in ("vector", "matrix") else None
-        except (KeyError, TypeError, ValueError, IndexError):
-            found = None
+        return [
+            Series(labels, [(at_s, value) for at_s, value in zip(times, values, strict=True) if _is_reading(value)])
+            for labels, times, values in self._rows(name, asked)
+        ]
+
+    def _rows(self, name: str, asked: Mapping[str, str]) -> list[Columns]:
+        found: list[Columns] | None = self._ask(name, {**asked, **_THANOS}, self._columns)
         if found is None:
             raise QueryError(self.address, "answers with something else than series", "give the address of Prometheus")
         with self._lock:
-            self.samples_count += sum(len(one.samples) for one in found)
+            self.samples_count += sum(len(times) for _, times, _ in found)
         return found
 
-    def _ask(
-        self, name: str, form: Mapping[str, str | list[str]] | None, read: Callable[[bytes], Any] | None = None
-    ) -> Any:
+    def kept(self, metric: str, label: str, values: Iterable[str], since_s: float, until_s: float) -> KeptAnswer | None:
+        """The series of a metric with a label of some values, as the server keeps them: an answer, and what lies where
+        in it. None of a server that does not hand them out; it is not asked again."""
+        if not self._hands_out_kept:
+            return None
+        span = (round(one * MILLISECONDS_PER_S) for one in (since_s, until_s))
+        try:
+            found: KeptAnswer | None = self._ask("read", request(metric, label, pattern(label, values), *span), _kept)
+        except QueryError:  # what else is wrong with it, it says to a query
+            found = None
+        self._hands_out_kept = found is not None
+        return found
+
+    def _ask(self, name: str, form: Mapping[str, str | list[str]] | bytes | None, read: Read | None = None) -> Any:
         """Try it until the server answers; `form` is sent in a body, for selectors of many devices are long."""
+        headers = {"Accept": "application/json", "User-Agent": f"footprint/{__version__}", **self._headers}
+        body = form if form is None or isinstance(form, bytes) else _encoded(form)
+        headers |= KEPT_HEADERS if isinstance(form, bytes) else {}
+        asked = web.Request(f"{self.address}/api/v1/{name}", data=body, headers=headers)
         pause_s = _FIRST_PAUSE_S
         for left in reversed(range(_TRIES)):
             try:
-                return self._once(name, form, read or self._data)
+                return (read or self._data)(self._once(asked))
             except QueryError as error:
                 is_passing = error.status in _BUSY and not error.is_too_much
                 if not is_passing or not left:
@@ -197,15 +216,13 @@ class Prometheus:
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
         raise AssertionError
 
-    def _once(self, name: str, form: Mapping[str, str | list[str]] | None, read: Callable[[bytes], Any]) -> Any:
-        body = None if form is None else urlencode(form, doseq=True).encode("ascii")
-        headers = {"Accept": "application/json", "User-Agent": f"footprint/{__version__}", **self._headers}
-        request = web.Request(f"{self.address}/api/v1/{name}", data=body, headers=headers)
+    def _once(self, asked: web.Request) -> bytes:
         with self._lock:
             self.requests_count += 1
         try:
-            with self._room, self._opener.open(request, timeout=self._timeout_s) as answer:
+            with self._room, self._opener.open(asked, timeout=self._timeout_s) as answer:
                 text = answer.read(_MOST_ANSWER_BYTES + 1)
+                self._connections.hand_back(answer)
         except web_error.HTTPError as error:
             with error:
                 raise self._refused(error.code, error.read(_MOST_TOLD * _MOST_TOLD)) from None
@@ -215,7 +232,7 @@ class Prometheus:
             raise QueryError(self.address, told, "check the address and that it runs") from None
         if len(text) > _MOST_ANSWER_BYTES:
             raise QueryError(self.address, "answers with too much", is_too_much=True)
-        return read(text)
+        return bytes(text)
 
     def _data(self, text: bytes) -> Any:
         try:
@@ -261,12 +278,24 @@ class Prometheus:
         return text
 
 
-def _series(row: Mapping[str, Any]) -> Series:
-    pairs = row["values"] if "values" in row else [row["value"]]
-    samples = [(float(at), value) for at, text in pairs if _is_reading(value := float(text))]
-    return Series({str(name): str(value) for name, value in row["metric"].items()}, samples)
+def _kept(answer: bytes) -> KeptAnswer | None:
+    try:
+        return answer, list(kept_of(answer))
+    except ValueError:
+        return None
 
 
+def _encoded(form: Mapping[str, str | list[str]]) -> bytes:
+    """As urllib writes it, which looks at each letter."""
+    pairs = [(name, one) for name, told in form.items() for one in ([told] if isinstance(told, str) else told)]
+    return b"&".join(_quoted(name) + b"=" + _quoted(value) for name, value in pairs)
+
+
+def _quoted(text: str) -> bytes:
+    return _STRANGE.sub(lambda found: b"%%%02X" % found[0][0], text.encode())
+
+
+_STRANGE = re.compile(rb"[^A-Za-z0-9_.~-]")
 _HEAD = re.compile(r'\{"status":"success","data":\{"resultType":"matrix","result":\[')
 _VALUES = ',"values":[['
 

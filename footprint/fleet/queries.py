@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from footprint.errors import InputError
 
-__all__ = ["any_of", "differs", "equals", "hosts_like", "selector"]
+__all__ = ["any_of", "differs", "equals", "hosts_like", "pattern", "selector"]
 
 _NAME = re.compile(r"^[a-zA-Z_][a-zA-Z0-9_]*$")
 _METRIC = re.compile(r"^[a-zA-Z_:][a-zA-Z0-9_:]*$")
@@ -55,14 +55,17 @@ def differs(label: str, *values: str) -> str:
 
 def any_of(label: str, values: Iterable[str]) -> str:
     """A matcher of any of some values; each is taken as it stands."""
-    pattern = "|".join(_literal(label, value) for value in values)
-    return f"{_label(label)}=~{_quoted(pattern)}"
+    return f"{_label(label)}=~{_quoted(pattern(label, values))}"
+
+
+def pattern(label: str, values: Iterable[str]) -> str:
+    """What fits any of some values of a label, each as it stands."""
+    return "|".join(_literal(label, value) for value in values)
 
 
 def hosts_like(label: str, hosts: Iterable[str]) -> str:
     """A matcher of hosts, with or without their domain and a port."""
-    pattern = "|".join(_literal(label, host) for host in hosts)
-    return f"{_label(label)}=~{_quoted(f'({pattern}){_DOMAIN_OR_PORT}')}"
+    return f"{_label(label)}=~{_quoted(f'({pattern(label, hosts)}){_DOMAIN_OR_PORT}')}"
 
 
 def selector(metric: str, *matchers: str) -> str:

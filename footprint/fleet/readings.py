@@ -45,6 +45,13 @@ class _Moment:
 
     energy: float | None = None
     power: float | None = None
+    series: list[int] = field(default_factory=list)  # that told it, by number
+
+
+@dataclass(slots=True)
+class _Holders:
+    """Who had which instances of a device, as label sets that were there at once tell."""
+
     slices_count: dict[str, int] = field(default_factory=dict)  # by instance
     others: dict[str, set[Holder]] = field(default_factory=dict)  # jobs that are not marked as ours, by instance
     marked: set[str] = field(default_factory=set)  # instances whose series bear a mark of the job
@@ -91,6 +98,7 @@ def readings_of(
     family = device.family
     forms = device.marks or tuple({label: job_id} for label in JOB_LABELS)
     by_scraper: dict[Scraper, dict[float, _Moment]] = {}
+    labels: list[Labels] = []
     for series, is_counter in [(one, True) for one in counters] + [(one, False) for one in powers]:
         moments = by_scraper.setdefault(scraper_of(series), {})
         for at_s, value in series.samples:
@@ -103,7 +111,18 @@ def readings_of(
                 moment.energy = value if moment.energy is None else max(moment.energy, value)
             else:
                 moment.power = value if moment.power is None else max(moment.power, value)
-            moment.see(series.labels, forms)
+            moment.series.append(len(labels))
+        labels.append(series.labels)
+    shares: dict[tuple[int, ...], tuple[float | None, bool]] = {}  # series come and go seldom
+
+    def share(numbers: tuple[int, ...]) -> tuple[float | None, bool]:
+        if numbers not in shares:
+            holders = _Holders()
+            for number in numbers:
+                holders.see(labels[number], forms)
+            shares[numbers] = holders.share(device), bool(holders.marked)
+        return shares[numbers]
+
     ordered = sorted(by_scraper.items(), key=lambda pair: (pair[0] != first, -len(pair[1]), pair[0]))
     lists = [
         [
@@ -111,8 +130,7 @@ def readings_of(
                 at_s,
                 None if one.energy is None else one.energy / family.per_j,
                 None if one.power is None else one.power / family.per_w,
-                one.share(device),
-                bool(one.marked),
+                *share(tuple(one.series)),
             )
             for at_s, one in sorted(moments.items())
         ]

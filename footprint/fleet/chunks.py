@@ -1,0 +1,161 @@
+"""Readings as a time-series database keeps them: chunks of XOR-encoded samples, many decoded side by side.
+
+The format is Prometheus' own (tsdb/docs/format/chunks.md, after Gorilla, VLDB 2015): the first sample whole, the second
+with its distance in time, each further one with what changed in the distance, and in the value's bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["decoded"]
+
+Ints = npt.NDArray[np.int64]
+Words = npt.NDArray[np.uint64]
+Floats = npt.NDArray[np.float64]
+
+_WORD, _BYTE = 64, 8
+_HEAD_BYTES = 2
+_SURE_BITS = np.uint64(_WORD - _BYTE + 1)
+"""Of a word that is read from a byte on, those that are left wherever in the byte it begins."""
+
+_U = np.arange(_WORD + 1).astype(np.uint64)
+"""Small numbers as shifts want them."""
+
+_PREFIX = np.array([1] * 8 + [2] * 4 + [3] * 2 + [4] * 2, np.uint64)
+_CHANGE = np.array([0] * 8 + [14] * 4 + [17] * 2 + [20, _WORD], np.uint64)
+"""By the four bits that come: how many of them say how long a change in distance is, and how long it is."""
+
+_CONTROL = np.array([1, 1, 2, 13], np.uint64)
+"""By the two bits that come: how many say which bits of a value change."""
+
+_PAD = bytes(2 * _WORD)
+
+
+def decoded(data: bytes, begins: Sequence[int], ends: Sequence[int]) -> tuple[Ints, Ints, Floats]:
+    """Chunks that lie in data from some bytes to others: how many samples each has, and all of them in this order,
+    milliseconds since 1970 and values.
+
+    Raises
+    ------
+    ValueError
+        When a chunk is none.
+    """
+    first, last = np.array(begins, np.uint64) * _U[_BYTE], np.array(ends, np.uint64) * _U[_BYTE]
+    bits = _Bits(data + _PAD)
+    counts = (bits.word(first) >> _U[_WORD - _HEAD_BYTES * _BYTE]).astype(np.int64)
+    if (counts.astype(np.uint64) * _U[2] > last - first).any():  # a sample takes two bits at least
+        raise ValueError("a chunk tells of more than it holds")
+    order = np.argsort(-counts, kind="stable")
+    walk = _Walk(bits, first[order] + _U[_HEAD_BYTES * _BYTE])
+    places = np.arange(counts.max(initial=0))
+    times, values = np.zeros((places.size, counts.size), np.int64), np.zeros((places.size, counts.size), np.uint64)
+    for place, count in enumerate(np.searchsorted(-counts[order], -places, side="left")):  # so many have one more
+        walk.step(place, int(count))
+        times[place, :count], values[place, :count] = walk.time[:count], walk.value[:count]
+    if (walk.at > last[order]).any():
+        raise ValueError("a chunk ends within a sample")
+    back = np.argsort(order, kind="stable")
+    is_there = places < counts[:, None]
+    return counts, times.T[back][is_there], values.T[back][is_there].view(np.float64)
+
+
+class _Bits:
+    """A row of bits, read at many places at once."""
+
+    def __init__(self, data: bytes) -> None:
+        self._bytes: npt.NDArray[np.uint8] = np.frombuffer(data, np.uint8)
+        self._words: Words = np.ndarray((len(data) - _BYTE,), ">u8", data, strides=(1,))  # one that begins at each byte
+        self._last = np.uint64(len(data) - _WORD)
+
+    def word(self, at: Words) -> Words:
+        """What comes at each place: 57 bits or more, then noughts."""
+        found: Words = self._words[np.minimum(at >> _U[3], self._last).view(np.int64)].astype(np.uint64)
+        found <<= at & _U[7]
+        return found
+
+    def whole(self, at: Words) -> Words:
+        """The same, all 64 bits."""
+        found = self.word(at)
+        rest = self._bytes[np.minimum(at >> _U[3], self._last).view(np.int64) + _BYTE].astype(np.uint64)
+        found |= rest >> (_U[_BYTE] - (at & _U[7]))
+        return found
+
+
+class _Walk:
+    """Where each chunk has come to, sample by sample."""
+
+    def __init__(self, bits: _Bits, at: Words) -> None:
+        self._bits, self.at = bits, at
+        self.time, self._apart = np.zeros(at.size, np.int64), np.zeros(at.size, np.int64)
+        self.value = np.zeros(at.size, np.uint64)
+        self._trailing, self._size = np.zeros(at.size, np.uint64), np.ones(at.size, np.uint64)
+
+    def step(self, place: int, count: int) -> None:
+        """The next sample of the first so many chunks."""
+        at = self.at[:count]
+        if place == 0:
+            number = self._varint(count).view(np.uint64)
+            self.time[:count] = (number >> _U[1]).view(np.int64) ^ -(number & _U[1]).view(np.int64)
+            self.value[:count] = self._bits.whole(at)
+            at += _U[_WORD]
+            return
+        if place == 1:
+            self._apart[:count] = self._varint(count)
+            head = self._bits.word(at)
+        else:
+            head = self._change(count)
+        self.time[:count] += self._apart[:count]
+        self._differ(count, head)
+
+    def _varint(self, count: int) -> Ints:
+        """Seven bits a byte, the lowest first, until one without the eighth."""
+        found, at, open_ = np.zeros(count, np.int64), self.at[:count], np.ones(count, bool)
+        for shift in range(0, _WORD, _BYTE - 1):
+            byte = (self._bits.word(at) >> _U[_WORD - _BYTE]).view(np.int64)
+            found |= np.where(open_, (byte & 0x7F) << shift, 0)
+            at += np.where(open_, _U[_BYTE], _U[0])
+            open_ &= byte >= 0x80
+            if not open_.any():
+                break
+        return found
+
+    def _change(self, count: int) -> Words:
+        """What changed in the distance; then the bits that follow it."""
+        at = self.at[:count]
+        head = self._bits.word(at)
+        places = np.flatnonzero(head >> _U[_WORD - 1])  # the others go on as before
+        at += _U[1]
+        head <<= _U[1]
+        if places.size:
+            own = self._bits.word(at[places] - _U[1])
+            kind = own >> _U[_WORD - 4]
+            prefix, size = _PREFIX[kind.view(np.int64)], _CHANGE[kind.view(np.int64)]
+            bits = (own << prefix) >> (_U[_WORD] - size)
+            if is_whole := (size == _U[_WORD]).any():
+                bits = np.where(size == _U[_WORD], self._bits.whole(at[places] + _U[3]), bits)
+            signed, half = bits.view(np.int64), np.left_shift(_U[1], size - _U[1])
+            self._apart[places] += np.where(bits > half, signed - (half << _U[1]).view(np.int64), signed)
+            at[places] += prefix + size - _U[1]
+            head[places] = self._bits.word(at[places]) if is_whole else own << (prefix + size)
+        return head
+
+    def _differ(self, count: int, head: Words) -> None:
+        """The bits of the value that changed: none, some where the last ones did, or some elsewhere."""
+        at, size, trailing = self.at[:count], self._size[:count], self._trailing[:count]
+        kind = (head >> _U[_WORD - 2]).view(np.int64)  # 0 and 1: none; 2: where the last ones did; 3: elsewhere
+        places = np.flatnonzero(kind == 3)
+        if places.size:
+            own = head[places]
+            bits = (own >> _U[51]) & np.uint64(0x3F)
+            bits[bits == 0] = _WORD
+            leading = (own >> _U[57]) & np.uint64(0x1F)
+            size[places], trailing[places] = bits, np.maximum(_WORD - (leading + bits).view(np.int64), 0)
+        at += _CONTROL[kind]
+        word = self._bits.word(at) if size.max(initial=0) <= _SURE_BITS else self._bits.whole(at)
+        is_changed = kind >= 2
+        self.value[:count] ^= ((word >> (_U[_WORD] - size)) << trailing) * is_changed
+        at += size * is_changed

@@ -1,0 +1,143 @@
+"""What a site's devices showed on a day, summed up by the half hour.
+
+The server adds up all of a day in a few questions, whatever the jobs were; a job's part is told from it by the clock.
+Between the half hours' counters and their mean power nothing can hide: a reset, a counter that stands, several series
+of one device all show as two sums that do not fit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+
+from footprint.fleet.many_days import DAY_S, PAD_INTERVALS, SLOT_S, SLOTS, Edge, Gauges, Line
+from footprint.fleet.many_kept import counters_of
+from footprint.fleet.many_looks import LOOK_RATIO, LOOK_S, looks_of
+from footprint.fleet.prometheus import BLANK, Columns, Prometheus, milliseconds
+from footprint.fleet.queries import any_of, selector
+
+__all__ = ["grid_calls"]
+
+Floats = npt.NDArray[np.float64]
+
+_GRID_DEVICES = 250
+
+_MOST_OFF_RATIO = 0.1
+"""Between a half hour's counter and its power, beside what is usual for the device, before it is looked at."""
+
+
+def grid_calls(
+    gauges: Gauges, edges: Mapping[str, Sequence[Edge]], used: set[str], begun_s: float, server: Prometheus,
+    stalled: float,
+) -> Iterator[Callable[[], dict[str, Line]]]:  # fmt: skip
+    """A call a group of devices; each gives their lines of the day that begins then, and fills in their edges where
+    the server hands out counters. Of those `used` it is asked what they draw while they do nothing."""
+    uuids = sorted(edges)
+    for i in range(0, len(uuids), _GRID_DEVICES):
+        own = {uuid: edges[uuid] for uuid in uuids[i : i + _GRID_DEVICES]}
+        yield partial(_lines, gauges, own, used, begun_s, server, stalled)
+
+
+def _lines(
+    gauges: Gauges, edges: Mapping[str, Sequence[Edge]], used: set[str], begun_s: float, server: Prometheus,
+    stalled: float,
+) -> dict[str, Line]:  # fmt: skip
+    family, by, uuids = gauges.family, gauges.family.uuid, list(edges)
+
+    def steps(promql: str, of: Sequence[str], first_s: float, step_s: float, count: int) -> Floats:
+        """A device a row; not a number where there is no reading."""
+        answer = server.columns(promql, first_s + (count - 1) * step_s, first_s, step_s)
+        return _table(answer, by, of, first_s, step_s, count)
+
+    def looks(metric: str, of: Sequence[str]) -> Floats:
+        last = milliseconds(LOOK_RATIO * gauges.interval_s)
+        return steps(f"last_over_time({selector(metric, any_of(by, of))}[{last}])", of, first_s, LOOK_S, looks_count)
+
+    whose = any_of(by, uuids)
+    kept = counters_of(gauges, uuids, begun_s, server) if gauges.is_kept else None
+    if kept is None:
+        asked = f"max by({by})({selector(family.counter, whose)})"
+        counted = steps(asked, uuids, begun_s, SLOT_S, SLOTS + 1) / family.per_j
+    else:
+        kept.fill([edge for own in edges.values() for edge in own], PAD_INTERVALS * gauges.interval_s)
+        counted = kept.slots(begun_s)
+    drawn = np.zeros_like(counted)
+    if gauges.power:
+        asked = f"sum by({by})(sum_over_time({selector(gauges.power, whose)}[{milliseconds(SLOT_S)}]))"
+        found = steps(asked, uuids, begun_s, SLOT_S, SLOTS + 1) * gauges.interval_s / family.per_w
+        drawn[:, 1:] = np.nan_to_num(found[:, 1:])
+    lines = list(_summed(counted, drawn, gauges.interval_s))
+    if kept is not None:
+        kept.tell(lines, begun_s)
+    if gauges.utilization:
+        first_s = math.ceil(begun_s / LOOK_S) * LOOK_S
+        looks_count = math.ceil((begun_s + DAY_S - first_s) / LOOK_S)
+        least = stalled * family.per_share
+        uses = looks(gauges.utilization, uuids)
+        idle = [place for place, uuid in enumerate(uuids) if uuid in used and (uses[place] < least).any()]
+        watts = np.full_like(uses, np.nan)
+        if idle and gauges.power:
+            watts[idle] = looks(gauges.power, [uuids[place] for place in idle])
+        for line, seen in zip(lines, looks_of(first_s, uses, watts, least, family), strict=True):
+            line.looks = seen
+    return {uuid: line for uuid, line in zip(uuids, lines, strict=True) if len(line.unknown) < SLOTS}
+
+
+def _table(
+    answer: Iterable[Columns], by: str, uuids: Sequence[str], first_s: float, step_s: float, count: int
+) -> Floats:
+    """Of several series of a device at once the highest."""
+    places = {uuid: place for place, uuid in enumerate(uuids)}
+    table = np.full((len(uuids), count), np.nan)
+    for labels, times, values in answer:
+        place = places.get(labels.get(by, ""))
+        if place is None:
+            continue
+        at = np.rint((np.frombuffer(times) - first_s) / step_s).astype(np.int64)
+        told = np.frombuffer(values)
+        told = np.where((told >= 0) & (told < BLANK), told, np.nan)
+        table[place, at] = np.fmax(table[place, at], told)
+    return table
+
+
+def _summed(known_j: Floats, drawn_j: Floats, interval_s: float) -> Iterator[Line]:
+    """Each device's line, from its counter at each half hour and what power says of the half hours before."""
+    rows, slots = np.arange(len(known_j))[:, None], np.arange(SLOTS + 1)
+    is_known, powered_j = ~np.isnan(known_j), np.cumsum(drawn_j, axis=1)
+    first = np.maximum.accumulate(np.where(is_known, slots, -1), axis=1)  # the last one known, up to each
+    first = np.concatenate((np.full((len(first), 1), -1), first[:, :-1]), axis=1)  # and before it
+    is_told = is_known & (first >= 0)
+    moved = np.where(is_told, known_j - known_j[rows, first], 0.0)
+    drawn = np.where(is_told, powered_j - powered_j[rows, first], 0.0)
+    is_both = (moved > 0) & (drawn > 0)
+    usual = _median(np.where(is_both, moved / np.where(is_both, drawn, 1.0), np.inf), is_both.sum(axis=1))[:, None]
+    edge_j = (
+        drawn_j.max(axis=1, keepdims=True) * interval_s / SLOT_S
+    )  # a change is in the counter before it is in power
+    lacking_j, most_j = moved - usual * drawn, _MOST_OFF_RATIO * drawn + edge_j
+    has_power = is_both.any(axis=1, keepdims=True)
+    is_wrong = is_told & ((moved <= 0) | (has_power & (-lacking_j > most_j)))
+    is_gap = is_told & ~is_wrong & has_power & (lacking_j > most_j)
+    counted_j = np.cumsum(np.maximum(moved, 0.0), axis=1)
+    lines = [Line(counted, powered, set(), {}) for counted, powered in zip(counted_j, powered_j, strict=True)]
+    for row in np.flatnonzero(~is_known.all(axis=1)):
+        told = [range(first[row, last], last) for last in np.flatnonzero(is_told[row])]
+        lines[row].unknown = set(range(SLOTS)) - {slot for span in told for slot in span}
+    for row, last in np.argwhere(is_wrong):
+        lines[row].troubled.update(range(first[row, last], last))
+    for row, last in np.argwhere(is_gap):
+        span = range(first[row, last], last)
+        share = min(lacking_j[row, last] / moved[row, last], 1.0)
+        lines[row].gaps_s |= dict.fromkeys(span, float(share) * len(span) * SLOT_S)
+    yield from lines
+
+
+def _median(ratios: Floats, counts: npt.NDArray[np.int64]) -> Floats:
+    """By row, of the smallest so many; 1 where there are none."""
+    ordered, rows = np.sort(ratios, axis=1), np.arange(len(ratios))
+    middle = (ordered[rows, np.maximum(counts - 1, 0) // 2] + ordered[rows, counts // 2]) / 2
+    return np.where(counts > 0, middle, 1.0)
