@@ -2,17 +2,22 @@
 # `make frameworks` adds what the callbacks are for (about 1.2 GB with PyTorch); without it their tests are skipped.
 PYTHON ?= python3
 BIN := .venv/bin
+unexport PYTHONDONTWRITEBYTECODE # else each of the tests' many processes compiles all that it imports
 
 .PHONY: run test check format benchmark calibrate frameworks clean
 
 run: .venv/.installed
 	$(BIN)/footprint estimate llama-3.1-405b
 
-# What measures seconds runs alone after the rest, for a machine is seldom idle; what fails of it has one more go.
+# A machine is seldom idle: what goes by the clock, on emulated GPUs or by measuring seconds, has one more go, alone.
+twice = $(BIN)/python -m pytest -m $(1) || { echo "once more, what failed:" && \
+  $(BIN)/python -m pytest -m $(firstword $(1)) --last-failed --last-failed-no-failures none; }
+
+# The many that compute on both processors; those that mostly wait, so three at once; last those that need it quiet.
 test: .venv/.installed check
-	$(BIN)/python -m pytest -m "not clock" --numprocesses 2 --dist loadfile
-	$(BIN)/python -m pytest -m clock || \
-	  { echo "once more, what failed:" && $(BIN)/python -m pytest -m clock --last-failed --last-failed-no-failures none; }
+	$(BIN)/python -m pytest -m "not emulated and not clock" --numprocesses 2 --dist loadfile
+	$(call twice,emulated --numprocesses 3 --dist loadscope)
+	$(call twice,clock)
 
 check: .venv/.installed
 	$(BIN)/ruff check .

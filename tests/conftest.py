@@ -23,10 +23,10 @@ EMULATED = {"emulator", "emulator_library", "hosts", "nursery"}
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What runs on emulated GPUs, whose power is a function of time, runs alone: `clock`."""
+    """What runs on emulated GPUs, whose power is a function of time, mostly waits: `emulated`, unless `clock`."""
     for item in items:
-        if EMULATED & set(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.clock)
+        if EMULATED & set(getattr(item, "fixturenames", ())) and not item.get_closest_marker("clock"):
+            item.add_marker(pytest.mark.emulated)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -46,28 +46,34 @@ class Place:
         quiet = {"PYTHONWARNINGS": "ignore", "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}
         self.env = {**host.env, **quiet, "FOOTPRINT_FOLDER": str(folder / "runs"), "OMP_NUM_THREADS": "1"}
 
-    def train(self, script: str, *words: str, fails: bool = False) -> dict[str, Any]:
+    def train(self, script: str) -> dict[str, Any]:
+        """What the script's processes told, one after another."""
         done = subprocess.run(
-            [sys.executable, str(SCRIPTS / script), str(self.folder), *words],
+            [sys.executable, str(SCRIPTS / script), str(self.folder)],
             env=self.env, capture_output=True, text=True, timeout=LIMIT_S, check=False,
         )  # fmt: skip
-        assert (done.returncode != 0) == fails, done.stdout[-2000:] + done.stderr[-4000:]
-        lines = [line for line in done.stdout.splitlines() if line.startswith('{"')]
-        return json.loads(lines[-1]) if lines else {"stderr": done.stderr}
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+        lines = (json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"'))
+        return {name: value for line in lines for name, value in line.items()} | {"stderr": done.stderr}
+
+    def journals(self, run_id: str) -> list[Path]:
+        """One a start, the first start's first."""
+        files = journal.files_of(self.folder / "runs" / run_id)
+        return sorted(files, key=lambda file: journal.read(file).header.restart_count)
 
     def run(self, run_id: str) -> Run:
         return read_run(self.folder / "runs" / run_id)
 
-    def assert_energy_is_true(self, run_id: str) -> None:
+    def assert_energy_is_true(self, files: Sequence[Path]) -> None:
         """What the run states of its accelerators holds what the emulated ones drew between its readings."""
         joules = 0.0
-        for file in journal.files_of(self.folder / "runs" / run_id):
+        for file in files:
             one = journal.read(file)
             mine = {meter.id for meter in one.header.meters if meter.component == "accelerator"}
             ticks = (tick for tick in one.ticks() if not tick.is_edge)
             moments = [sample.at_s for tick in ticks for sample in tick.samples if sample.meter in mine]
             joules += self.host.true_energy_j(None, min(moments), max(moments)) if moments else 0.0
-        stated = [m.it_energy_kwh for m in self.run(run_id).meters if m.meter.component == "accelerator"]
+        stated = [m.it_energy_kwh for m in read_run(files).meters if m.meter.component == "accelerator"]
         assert sum(e.low for e in stated) <= joules / J_PER_KWH <= sum(e.high for e in stated)
         assert joules > LEAST_J
 
@@ -87,7 +93,7 @@ def make(tmp_path_factory: pytest.TempPathFactory, emulator_library: Path) -> Ca
 @pytest.fixture(scope="module")
 def trainer(make: Callable[[str], Place]) -> tuple[Place, dict[str, Any]]:
     place = make("transformers")
-    return place, place.train("with_transformers.py", "whole")
+    return place, place.train("with_transformers.py")
 
 
 @needs("torch", "transformers", "accelerate", "tensorboard")
@@ -98,7 +104,7 @@ class TestTransformers:
         place, told = trainer
         whole = told["whole"]
         assert whole["status"] == "finished"
-        place.assert_energy_is_true(whole["id"])
+        place.assert_energy_is_true(place.journals(whole["id"])[:1])
 
     def test_reporting_callbacks_see_the_energy_keys_in_every_log_of_training(
         self, trainer: tuple[Place, dict[str, Any]]
@@ -185,13 +191,14 @@ class TestTransformers:
         self, trainer: tuple[Place, dict[str, Any]]
     ) -> None:
         place, told = trainer
-        resumed = place.train("with_transformers.py", "resume", fails=True)
+        resumed = told["resume"]
+        assert told["codes"] == {"whole": 0, "resume": 1}, told["stderr"][-4000:]
         assert resumed["id"] == told["whole"]["id"]
         assert [steps for _, steps in resumed["segments"]] == [12, 12]
         assert resumed["steps"] == 12
         assert resumed["tokens"] == 12 * 4 * 16
         assert resumed["wasted_kwh"] > 0  # steps 7 to 12 were done twice
-        place.assert_energy_is_true(resumed["id"])
+        place.assert_energy_is_true(place.journals(resumed["id"]))
         died = place.run("dies")
         assert died.status == "failed"
         assert "ended by RuntimeError" in died.notes
@@ -219,7 +226,7 @@ class TestTransformers:
 @pytest.fixture(scope="module")
 def fitted(make: Callable[[str], Place]) -> tuple[Place, dict[str, Any]]:
     place = make("lightning")
-    return place, place.train("with_lightning.py", "whole")
+    return place, place.train("with_lightning.py")
 
 
 @needs("torch", "lightning", "tensorboard")
@@ -231,7 +238,7 @@ class TestLightning:
         assert (whole["steps"], whole["total_steps"], whole["epochs"]) == (16, 16, 2)
         assert whole["tokens"] == 16 * 4 * 16
         assert whole["windows"] == {"evaluate": 3}  # the check before the training, and each epoch's
-        place.assert_energy_is_true(whole["id"])
+        place.assert_energy_is_true(place.journals(whole["id"])[:1])
 
     def test_the_keys_reach_the_loggers(self, fitted: tuple[Place, dict[str, Any]]) -> None:
         whole = fitted[1]["whole"]
@@ -252,8 +259,9 @@ class TestLightning:
         assert told["steps"] < 800
 
     def test_another_process_goes_on_with_the_same_run(self, fitted: tuple[Place, dict[str, Any]]) -> None:
-        place, told = fitted
-        resumed = place.train("with_lightning.py", "resume")["resume"]
+        told = fitted[1]
+        resumed = told["resume"]
+        assert told["codes"] == {"whole": 0, "resume": 0}, told["stderr"][-4000:]
         assert (resumed["id"], resumed["segments"]) == (told["whole"]["id"], 2)
         assert (resumed["steps"], resumed["tokens"]) == (24, 24 * 4 * 16)
 
@@ -300,30 +308,30 @@ class TestKeras:
 @pytest.fixture(scope="module")
 def loop(make: Callable[[str], Place]) -> tuple[Place, dict[str, Any]]:
     place = make("accelerate")
-    return place, place.train("with_accelerate.py", "whole")
+    return place, place.train("with_accelerate.py")
 
 
 @needs("torch", "accelerate", "tensorboard")
 class TestAccelerate:
     def test_trackers_after_it_get_the_keys(self, loop: tuple[Place, dict[str, Any]]) -> None:
-        _, told = loop
+        told = loop[1]["whole"]
         assert told["is_run"]
         assert [row["step"] for row in told["rows"]] == list(range(1, 11))
         assert all(set(row) >= KEYS | {"loss"} for row in told["rows"][1:])
 
     def test_the_run_is_finished_with_the_training(self, loop: tuple[Place, dict[str, Any]]) -> None:
         place, told = loop
-        found = place.run(told["id"])
-        assert (found.progress.steps_count, found.progress.tokens) == (10, 320)
-        assert told["windows"] == ["step"]
+        first = place.run(told["whole"]["id"]).segments[0]
+        assert (first.status, first.progress.steps_count, first.progress.tokens) == ("finished", 10, 320)
+        assert told["whole"]["windows"] == ["step"]
 
     def test_another_process_goes_on_with_the_run_and_its_exception_is_told(
         self, loop: tuple[Place, dict[str, Any]]
     ) -> None:
         place, told = loop
-        resumed = place.train("with_accelerate.py", "resume", fails=True)
-        assert resumed["id"] == told["id"]
-        found = place.run(told["id"])
+        assert told["codes"] == {"whole": 0, "resume": 1}, told["stderr"][-4000:]
+        assert told["resume"]["id"] == told["whole"]["id"]
+        found = place.run(told["whole"]["id"])
         assert [segment.status for segment in found.segments] == ["finished", "failed"]
         assert (found.progress.steps_count, found.progress.tokens) == (20, 640)
         assert "ended by RuntimeError" in found.notes

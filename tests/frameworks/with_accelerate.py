@@ -1,6 +1,6 @@
-"""A loop of one's own with accelerate, on the CPU; tells what happened as one line of JSON.
+"""A loop of one's own with accelerate, on the CPU; tells what happened as lines of JSON.
 
-Usage: with_accelerate.py FOLDER whole|resume
+Usage: with_accelerate.py FOLDER
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from accelerate.tracking import GeneralTracker
+from scenes import in_its_own_process
 
 from footprint.integrations.accelerate import FootprintTracker
 
-FOLDER, SCENE = Path(sys.argv[1]), sys.argv[2]
+FOLDER = Path(sys.argv[1])
 
 
 class Seen(GeneralTracker):
@@ -38,7 +39,7 @@ class Seen(GeneralTracker):
         self.rows.append({**values, "step": step})
 
 
-def main() -> None:
+def main(scene: str) -> None:
     ours, seen = FootprintTracker("loop", country="FRA", interval_s=0.2, steps=20), Seen()
     accelerator = Accelerator(cpu=True, log_with=[ours, seen, "tensorboard"], project_dir=str(FOLDER))
     accelerator.init_trackers("board", config={"lr": 0.1})
@@ -46,7 +47,7 @@ def main() -> None:
     model = torch.nn.Linear(4, 4)
     model, optimizer = accelerator.prepare(model, torch.optim.SGD(model.parameters(), 0.1))
     first = 0
-    if SCENE == "resume":
+    if scene == "resume":
         accelerator.load_state(str(FOLDER / "kept"))
         first = 10
     for step in range(first, first + 10):
@@ -57,7 +58,7 @@ def main() -> None:
             time.sleep(0.05)
         ours.run.step(0, tokens=32)
         accelerator.log({"loss": 1.0 / (step + 1)}, step=step + 1)
-    if SCENE == "whole":
+    if scene == "whole":
         accelerator.save_state(str(FOLDER / "kept"))
         unwrapped = accelerator.get_tracker("footprint", unwrap=True)
         accelerator.end_training()
@@ -65,11 +66,12 @@ def main() -> None:
         told = {"is_run": unwrapped is ours.run, "rows": seen.rows, "windows": [w.name for w in found.windows]}
     else:
         told = {}
-    print(json.dumps({"id": ours.run.id, **told}), flush=True)
-    if SCENE == "resume":
+    print(json.dumps({scene: {"id": ours.run.id, **told}}), flush=True)
+    if scene == "resume":
         raise RuntimeError("nobody catches this")
 
 
 if __name__ == "__main__":
+    scene = in_its_own_process("whole", "resume")
     torch.set_num_threads(1)
-    main()
+    main(scene)

@@ -1,6 +1,6 @@
-"""A tiny LightningModule, trained for real on the CPU; tells what happened as one line of JSON.
+"""A tiny LightningModule, trained for real on the CPU; tells what happened as lines of JSON.
 
-Usage: with_lightning.py FOLDER whole|resume
+Usage: with_lightning.py FOLDER
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from scenes import in_its_own_process
 
 from footprint.integrations.lightning import FootprintCallback
 
-FOLDER, SCENE = Path(sys.argv[1]), sys.argv[2]
+FOLDER = Path(sys.argv[1])
 SEQ_LEN, BATCH = 16, 4
 
 
@@ -115,6 +116,7 @@ def resume() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    is_resumed = in_its_own_process("whole", "resume") == "resume"
     torch.set_num_threads(1)
-    scenes = (resume,) if SCENE == "resume" else (whole, caught, budget)
+    scenes = (resume,) if is_resumed else (whole, caught, budget)
     print(json.dumps({scene.__name__: scene() for scene in scenes}))

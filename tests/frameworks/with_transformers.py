@@ -1,6 +1,6 @@
-"""A two-layer GPT-2 made from a configuration, trained for real on the CPU; tells what happened as one line of JSON.
+"""A two-layer GPT-2 made from a configuration, trained for real on the CPU; tells what happened as lines of JSON.
 
-Usage: with_transformers.py FOLDER whole|resume|ranks
+Usage: with_transformers.py FOLDER [ranks]
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from typing import Any
 os.environ["TRANSFORMERS_VERBOSITY"] = "error"
 
 import torch
+from scenes import in_its_own_process
 from transformers import GPT2Config, GPT2LMHeadModel, Trainer, TrainerCallback, TrainingArguments
 
 from footprint.integrations.transformers import FootprintCallback
 
-FOLDER, SCENE = Path(sys.argv[1]), sys.argv[2]
+FOLDER = Path(sys.argv[1])
 STEP_S = 0.05
 SEQ_LEN, BATCH = 16, 4
 
@@ -199,12 +200,12 @@ def ranks() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    scene = "ranks" if sys.argv[2:] else in_its_own_process("whole", "resume")
     torch.set_num_threads(1)
-    if SCENE == "whole":
-        scenes = {s.__name__: s() for s in (whole, caught, within, late, smaller, budget)}
-        print(json.dumps(scenes))
-    elif SCENE == "resume":
-        print(json.dumps(resume()), flush=True)
+    if scene == "whole":
+        print(json.dumps({s.__name__: s() for s in (whole, caught, within, late, smaller, budget)}))
+    elif scene == "resume":
+        print(json.dumps({"resume": resume()}), flush=True)
         dies()
     else:
         result = ranks()
