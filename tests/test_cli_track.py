@@ -467,6 +467,7 @@ run(["track", "--quiet", "true"])
 # one run, measured once
 
 
+@pytest.mark.clock
 def test_a_tracker_inside_the_command_joins_the_run_and_nothing_counts_twice(
     emulator: Callable[..., Emulator], env: dict[str, str], runs: Path
 ) -> None:

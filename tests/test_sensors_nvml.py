@@ -520,6 +520,7 @@ def test_a_forked_child_that_only_closes_leaves_the_parents_library_alone(emulat
     assert host.counts.inits == host.counts.shutdowns == 1
 
 
+@pytest.mark.clock
 def test_closing_is_bounded_while_a_call_hangs_and_does_not_pull_the_library_from_under_it(opened: Opened) -> None:
     host, sensor = opened()
     host.fault("nvmlDeviceGetFieldValues", hang=True)
@@ -536,6 +537,7 @@ def test_closing_is_bounded_while_a_call_hangs_and_does_not_pull_the_library_fro
     assert not reader.is_alive()
 
 
+@pytest.mark.clock
 def test_closing_is_bounded_while_the_shutdown_hangs(opened: Opened) -> None:
     host, sensor = opened()
     host.fault("nvmlShutdown", hang=True)

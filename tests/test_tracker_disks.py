@@ -340,6 +340,7 @@ def test_a_training_goes_on_whatever_its_disk_does(name: str, troubled: Mapping[
         assert run.usage.it_energy_kwh.mid == pytest.approx(told["energy"], rel=0.02)
 
 
+@pytest.mark.clock
 @pytest.mark.slow
 def test_a_disk_that_never_answers_holds_up_neither_training_nor_end(nursery: Nursery, host: Emulator) -> None:
     story = f"""

@@ -140,6 +140,7 @@ def troubled(nursery: Nursery, hosts: Hosts) -> Iterator[Mapping[str, Trouble]]:
 ALL = [*AT_START, *IN_MIDDLE, *AT_END]
 
 
+@pytest.mark.clock
 @pytest.mark.parametrize("name", ALL)
 def test_a_training_goes_on_and_ends_whatever_the_driver_does(name: str, troubled: Mapping[str, Trouble]) -> None:
     trouble = troubled[name]
@@ -578,6 +579,7 @@ def test_a_windows_energy_is_what_was_drawn_in_it(windows: tuple[Emulator, Child
     assert load.it_energy_kwh.low * J_PER_KWH <= true_j <= load.it_energy_kwh.high * J_PER_KWH
 
 
+@pytest.mark.clock
 def test_windows_of_many_threads_and_a_hundred_thousand_of_them_are_counted_and_cheap(
     windows: tuple[Emulator, Child],
 ) -> None:

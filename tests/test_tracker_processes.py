@@ -92,6 +92,7 @@ def test_however_a_process_ends_its_run_is_there_and_says_how(
         assert child.printed().rstrip().splitlines()[-1].startswith(error)
 
 
+@pytest.mark.clock
 def test_fifty_processes_killed_at_random_moments_lose_an_interval_at_most(nursery: Nursery, wavy: Emulator) -> None:
     story = f"say('here')\nwith {TRACK} as run:\n    time.sleep(60)"
     children = [nursery.start(wavy, story) for _ in range(50)]
@@ -534,6 +535,7 @@ def test_a_run_that_goes_on_is_read_by_others_as_running(nursery: Nursery, wavy:
     assert read_run(only_run(child)).status == "interrupted"
 
 
+@pytest.mark.clock
 def test_a_forgotten_stop_under_a_driver_that_hangs_does_not_hold_up_the_exit(nursery: Nursery, hosts: Hosts) -> None:
     host = hosts(gpus=1)
     child = nursery.start(host, f"{TRACK}.start()\nsay(1)\nwhile not os.path.exists('enough'): time.sleep(0.01)")

@@ -242,6 +242,7 @@ def test_two_nodes_in_one_shared_folder_add_up(nursery: Nursery, hosts: Hosts) -
     assert run.usage.wall_clock_h.mid * 3600 == pytest.approx(longest_s, abs=0.01)  # side by side
 
 
+@pytest.mark.clock
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a process a host name of its own")
 def test_containers_that_see_the_same_devices_and_not_one_another_count_them_once(
     nursery: Nursery, host: Emulator
@@ -307,6 +308,7 @@ def test_a_name_that_a_killed_process_left_on_a_device_is_nobodys(tmp_path: Path
     other.release()
 
 
+@pytest.mark.clock
 def test_who_asks_for_a_device_that_nobody_signs_waits_a_moment_in_all(tmp_path: Path) -> None:
     holder = Claims(tmp_path, "holder")
     other = Claims(tmp_path, "other")
