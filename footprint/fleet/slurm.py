@@ -67,6 +67,7 @@ class Accounting:
     assumed: tuple[str, ...] = ()  # what had to be, as of time zones
     unwanted_count: int = 0  # starts that were read and not asked for
     unwanted_ids: tuple[str, ...] = ()  # the first of them
+    elsewhere_count: int = 0  # starts at other times than those asked for
 
     def of(self, subject: str) -> tuple[Start, ...]:
         """The starts of a job: by the id that its label bears, by sacct's own, or by that of its whole array."""
@@ -87,6 +88,7 @@ def read_lines(
     zone: tzinfo | None = None,
     now_s: float | None = None,
     wanted: Callable[[Start], bool] | None = None,
+    between: tuple[float, float] | None = None,
 ) -> Accounting:
     """Every start of every job, line by line: what is kept grows with starts, not with steps or comments.
 
@@ -98,8 +100,9 @@ def read_lines(
     zone : of times that bear none; None: this machine's, for sacct prints the local time of where it runs
     now_s : seconds since 1970, for jobs that run still; None: they end where their elapsed time does
     wanted : which starts to keep, by their own row; the others are counted
+    between : seconds since 1970; what ran wholly before or after is not kept either, and counted apart
     """
-    read = _Reading(zone, now_s, wanted)
+    read = _Reading(zone, now_s, wanted, between)
     for _, group in groupby(rows(lines, read.found), key=lambda row: row.key):
         read.take(list(group))
     known_starts = read.starts()
@@ -112,16 +115,23 @@ def read_lines(
         assumed if read.found.is_zone_assumed else (),
         read.unwanted_count,
         tuple(read.unwanted_ids),
+        read.elsewhere_count,
     )
 
 
 class _Reading:
     """Starts by job, and steps whose job has not been seen."""
 
-    def __init__(self, zone: tzinfo | None, now_s: float | None, wanted: Callable[[Start], bool] | None) -> None:
-        self.zone, self.now_s, self._wanted = zone, now_s, wanted
+    def __init__(
+        self,
+        zone: tzinfo | None,
+        now_s: float | None,
+        wanted: Callable[[Start], bool] | None,
+        between: tuple[float, float] | None,
+    ) -> None:
+        self.zone, self.now_s, self._wanted, self._between = zone, now_s, wanted, between
         self.found = Found()
-        self.unwanted_count, self.unwanted_ids = 0, list[str]()
+        self.unwanted_count, self.unwanted_ids, self.elsewhere_count = 0, list[str](), 0
         self._starts: dict[tuple[str, str], list[Start]] = {}
         self._heads: set[int] = set()  # hashes, for there may be millions
         self._orphans: dict[tuple[str, str], list[Row]] = {}
@@ -137,11 +147,14 @@ class _Reading:
         steps = [row for row in group if row.id.step]
         if hash(key) not in self._heads:
             self._orphans.setdefault(key, []).extend(steps)
-        elif key in self._starts or self._wanted is None:
+        elif key in self._starts or (self._wanted is None and self._between is None):
             for row in steps:
                 _fold(row, self._starts.get(key, []), self.zone, self.found)
 
     def _keep(self, key: tuple[str, str], start: Start) -> None:
+        if self._between is not None and _is_elsewhere(start.job, *self._between):
+            self.elsewhere_count += 1
+            return
         if self._wanted is None or self._wanted(start):
             _add(self._starts.setdefault(key, []), start, self.found)
             return
@@ -161,6 +174,10 @@ class _Reading:
             own = [start for start in begun if start is not None]
             joined += [_joined(own)] if own else []
         return [one for own in self._starts.values() for one in _apart(own)] + joined
+
+
+def _is_elsewhere(job: Job, started_s: float, ended_s: float) -> bool:
+    return (job.started_utc_s or 0.0) >= ended_s or (job.ended_utc_s is not None and job.ended_utc_s <= started_s)
 
 
 def _start(row: Row, zone: tzinfo | None, now_s: float | None, found: Found) -> Start | None:

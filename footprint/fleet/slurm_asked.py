@@ -47,21 +47,22 @@ def accounting(
     InputError
         When there is no sacct, it fails, or the file cannot be read or holds no accounting.
     """
-    now_s = time.time()
+    between = started_s, ended_s
     if saved is None:
+        now_s = time.time()
         with _asked(environment, started_s, ended_s) as stream:
-            return read_lines(lines_of(stream), zone=zone, now_s=now_s, wanted=wanted)
+            return read_lines(lines_of(stream), zone=zone, now_s=now_s, wanted=wanted, between=between)
     if str(saved) == STDIN:
         stream = io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8", errors="replace", newline="\n")
-        found = read_lines(lines_of(stream), zone=zone, wanted=wanted)
+        found = read_lines(lines_of(stream), zone=zone, wanted=wanted, between=between)
     else:
         try:
             with saved.open(encoding="utf-8", errors="replace", newline="\n") as file:
-                found = read_lines(lines_of(file), zone=zone, wanted=wanted)
+                found = read_lines(lines_of(file), zone=zone, wanted=wanted, between=between)
         except (OSError, ValueError) as error:
             told = getattr(error, "strerror", None) or "no name of a file"
             raise InputError("sacct", str(saved), f"cannot be read: {told}", "name a file") from None
-    if not found.starts and not found.unwanted_count:
+    if not found.starts and not found.unwanted_count and not found.elsewhere_count:
         fix = "save it with: sacct -a -D --parsable2 --noconvert -S START -E END -o " + ",".join(FIELDS)
         told = "; ".join(str(one) for one in found.skipped[:3])
         raise InputError("sacct", str(saved), "holds no start of a job" + (f": {told}" if told else ""), fix)
