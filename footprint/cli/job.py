@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from footprint.cli import output
-from footprint.cli.jobs import SitePath
+from footprint.cli.jobs import AcceleratorName, SitePath
 from footprint.cli.ledger import Store
 from footprint.cli.words import SITE_WORDS, Data, Out, OutFormat, takes_words
 from footprint.errors import InputError
@@ -62,7 +62,7 @@ def job(
     sacct: Annotated[
         Path | None, _which("What sacct -D --parsable2 wrote; asked, where it is there and no --from is.", "FILE")
     ] = None,
-    accelerator: Annotated[Text, typer.Option(metavar="NAME", help="Where the metrics do not tell it.")] = None,
+    accelerator: AcceleratorName = None,
     precision: Annotated[Text, typer.Option(metavar="NAME", help="Of the work, for its FLOP: bf16, fp8.")] = None,
     clock_skew: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="By which the server's clock is ahead; found by labels.")
@@ -108,14 +108,14 @@ def job(
     }
     asked = replace(asked, name=called.get("name", ""), project=called.get("project", ""))
     catalog = open_catalog(data)
-    told = site_named(site, os.environ, catalog)
+    model = None if accelerator is None else catalog.accelerator(accelerator).id
+    told = site_named(site, os.environ, catalog).typing(model)
     checked = track_words("job", {**told.under(words), "precision": precision, "data": data})
     is_whole = format is not None or out is not None
     known = known_of(asked, sacct, os.environ, is_one=is_whole)
     server = _server(prometheus, known, has_rating=accelerator is not None or bool(told.path))
     run_of = partial(
-        _run, server=server, catalog=catalog, words=checked.plain(), site=told,
-        model=None if accelerator is None else catalog.accelerator(accelerator).id, clock_skew_s=clock_skew,
+        _run, server=server, catalog=catalog, words=checked.plain(), site=told, clock_skew_s=clock_skew,
         node_power=node_power,
     )  # fmt: skip
     for run in known.runs(run_of, has_metrics=server is not None):
@@ -170,20 +170,22 @@ def _run(
     catalog: Catalog,
     words: dict[str, Any],
     site: SiteFile,
-    model: str | None,
     clock_skew_s: float | None,
     node_power: NodePower | None,
 ) -> Run:
     """One start: what the user does not say, the site's file does."""
+    from dataclasses import replace
+
     from footprint.fleet.hosts import Allocation
     from footprint.fleet.jobs import job_run
 
     has_accelerators = site.ipmi_has_accelerators if node_power is None else node_power is NodePower.with_gpus
-    return job_run(
-        job, server, catalog, words, model=model or site.device_of(start.accelerator, start.partition, catalog),
+    run = job_run(
+        job, server, catalog, words, model=site.device_of(start.accelerator, start.partition, catalog),
         clock_skew_s=clock_skew_s, node_has_accelerators=has_accelerators, utilization=start.utilization,
         allocation=Allocation(start, site), shown=_progress,
     )  # fmt: skip
+    return replace(run, notes=(*run.notes, *site.overruled([start], catalog)))
 
 
 def _server(url: str | None, known: Known, *, has_rating: bool) -> Prometheus | None:

@@ -49,6 +49,9 @@ SitePath = Annotated[
         "--site", metavar="FILE", help="What the site says of itself, in YAML; FOOTPRINT_SITE. See examples/site.yaml."
     ),
 ]
+AcceleratorName = Annotated[
+    str | None, typer.Option("--accelerator", metavar="NAME", help="Where metrics do not tell it; before --site.")
+]
 
 
 @takes_words(SITE_WORDS)
@@ -65,7 +68,7 @@ def jobs(
     prometheus: Annotated[
         Text, _which("The server; FOOTPRINT_PROMETHEUS_URL. Without it, grades C and D.", "URL")
     ] = None,
-    accelerator: Annotated[Text, typer.Option(metavar="NAME", help="Where nothing else names it.")] = None,
+    accelerator: AcceleratorName = None,
     html: Annotated[bool, typer.Option("--html", help="A page that stands alone.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="A row a group, unrounded, units in the names.")] = False,
     data: Data = None,
@@ -92,6 +95,7 @@ def jobs(
       ConsumedEnergyRaw,TRESUsageInTot,AdminComment,JobName > saved.txt      (in one line)
     """
     name = _format(html, csv, format, out)
+    from dataclasses import replace
     from functools import partial
 
     from footprint.catalog import open_catalog
@@ -102,15 +106,16 @@ def jobs(
     from footprint.report import months
 
     catalog = open_catalog(data)
-    told = site_named(site, os.environ, catalog)
-    started_s, ended_s = _interval(since, until, told.zone())
     model = None if accelerator is None else catalog.accelerator(accelerator).id
+    told = site_named(site, os.environ, catalog).typing(model)
+    started_s, ended_s = _interval(since, until, told.zone())
     server = _server(prometheus)
     wanted = partial(may_have_accelerators, site=told)
     read = accounting(sacct, os.environ, started_s, ended_s, told.zone(), wanted)
     found = jobs_table(
         read, started_s, ended_s, by.value, told, catalog, words, server=server, model=model, shown=_progress
     )
+    found = replace(found, notes=(*found.notes, *told.overruled(read.starts, catalog)))
     if name == output.Format.text.value and out is None:
         output.write(months.text(found, color=output.is_colored()), None)
     else:

@@ -5,8 +5,9 @@ Every scalar is read as the text that stands there: NO is Norway and 40:60 a ran
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +20,7 @@ from footprint.catalog import Catalog
 from footprint.errors import InputError, UnknownName
 from footprint.fleet.devices import slices
 from footprint.fleet.site_file_words import NOTHING, amount, fields_of, flag, load, named, number, one_of, shown, text
+from footprint.fleet.slurm import Start
 from footprint.values import Range
 
 __all__ = ["Billing", "Gres", "Partition", "SiteFile", "read_site", "site_named"]
@@ -90,6 +92,7 @@ class SiteFile:
     billing: Billing | None = None
     consumed_energy: str = "ignore"
     ipmi_has_accelerators: bool | None = None  # None: not to be read
+    typed_accelerator: str | None = None  # not the file's: what the user typed beside it
 
     def partition(self, name: str) -> Partition | None:
         """Of this name, else of the first pattern that fits it."""
@@ -110,10 +113,29 @@ class SiteFile:
         return {**kept, **words, **({"settings": settings} if settings else {})}
 
     def device_of(self, kind: str, partition: str, catalog: Catalog) -> str | None:
-        """The accelerator of a start, by its type of gres, else by its partition."""
+        """The accelerator of a start: what the user typed, else by its type of gres, else by its partition."""
+        return self.typed_accelerator or self._named_device(kind, partition, catalog)
+
+    def _named_device(self, kind: str, partition: str, catalog: Catalog) -> str | None:
         gres = self.gres_of(kind, catalog) if kind else None
         told = self.partition(partition)
         return gres.accelerator if gres is not None else told.accelerator if told is not None else None
+
+    def typing(self, accelerator: str | None) -> SiteFile:
+        """With an accelerator that the user typed, which goes before what file and SLURM name."""
+        return replace(self, typed_accelerator=accelerator)
+
+    def overruled(self, starts: Iterable[Start], catalog: Catalog) -> tuple[str, ...]:
+        """What there is to say where the user typed another accelerator than file or SLURM name."""
+        if self.typed_accelerator is None:
+            return ()
+        named = Counter(self._named_device(one.accelerator, one.partition, catalog) for one in starts)
+        return tuple(
+            f"--accelerator {self.typed_accelerator} goes before {device}, which the site's file or SLURM names, "
+            f"in {count} start{'' if count == 1 else 's'}"
+            for device, count in named.items()
+            if device not in (None, self.typed_accelerator)
+        )
 
     def gres_of(self, kind: str, catalog: Catalog) -> Gres | None:
         """A type of gres, as the site calls it: as the file says, else by the catalog's names; a profile is a part."""
