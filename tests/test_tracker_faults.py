@@ -471,6 +471,7 @@ say(told)
 """
 
 
+@pytest.mark.clock
 def test_a_budget_counts_what_earlier_starts_of_the_run_have_drawn(nursery: Nursery, hosts: Hosts) -> None:
     host = hosts(gpus=1, wave=Constant(400.0), counter_period_ms=20)
     apart, together = (nursery.start(host, EARLIER.format(is_one=is_one)) for is_one in (False, True))
