@@ -383,9 +383,9 @@ def test_what_could_not_be_written_for_a_while_is_on_the_next_line_that_is(tmp_p
 def test_counters_alone_come_back_as_they_would_from_a_reading_in_full(tmp_path: Path) -> None:
     counts = [1, 999_999, 1_234_567_891_000, 2**52 + 1]
     writer = JournalWriter(tmp_path, header(started_s=0.0))
-    for n, microjoules in enumerate(counts):
-        writer.write(Tick(n + 0.25, (Sample(GPU.id, n + 0.25, microjoules / 1e6),)))
-        writer.write_counts(n + 0.25, (GPU.id,), [microjoules], None)
+    for n, millijoules in enumerate(counts):
+        writer.write(Tick(n + 0.25, (Sample(GPU.id, n + 0.25, millijoules / 1e3),)))
+        writer.write_counts(n + 0.25, (GPU.id,), [millijoules], None)
     ticks = list(journal.read(writer.path).ticks())
     assert len(ticks) == 2 * len(counts)
     assert ticks[::2] == ticks[1::2]
@@ -394,14 +394,14 @@ def test_counters_alone_come_back_as_they_would_from_a_reading_in_full(tmp_path:
 def test_beside_counters_alone_stands_what_the_training_told(tmp_path: Path) -> None:
     writer = JournalWriter(tmp_path, header())
     beside = Tick(5001.0, windows={"step": (3, 0.5)}, progress={"steps_count": 3.0}, notes=("a note",))
-    writer.write_counts(5001.0, (GPU.id,), [7_000_000], beside)
+    writer.write_counts(5001.0, (GPU.id,), [7_000], beside)
     (tick,) = journal.read(writer.path).ticks()
     assert tick == replace(beside, samples=(Sample(GPU.id, 5001.0, 7.0),))
 
 
 def test_counters_of_a_device_that_is_not_mine_are_left_out(tmp_path: Path) -> None:
     writer = JournalWriter(tmp_path, header())
-    writer.write_counts(5001.0, ("GPU-of-another-rank", GPU.id), [1, 7_000_000], None)
+    writer.write_counts(5001.0, ("GPU-of-another-rank", GPU.id), [1, 7_000], None)
     (tick,) = journal.read(writer.path).ticks()
     assert tick.samples == (Sample(GPU.id, 5001.0, 7.0),)
 
@@ -412,7 +412,7 @@ def test_what_stood_beside_counters_that_could_not_be_written_is_on_the_next_lin
     os.close(writer._handle)
     writer.write_counts(5001.0, (GPU.id,), [1], Tick(5001.0, windows={"step": (1, 0.5)}))
     assert writer.problem != ""
-    writer.write_counts(5012.0, (GPU.id,), [2_000_000], Tick(5012.0, windows={"step": (1, 0.25)}))
+    writer.write_counts(5012.0, (GPU.id,), [2_000], Tick(5012.0, windows={"step": (1, 0.25)}))
     assert writer.problem == ""
     (tick,) = journal.read(writer.path).ticks()
     assert tick == Tick(5012.0, (Sample(GPU.id, 5012.0, 2.0),), windows={"step": (2, 0.75)})

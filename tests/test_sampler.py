@@ -205,7 +205,7 @@ class Counting(FakeSensor):
         self.pace.now_s += self.moment_s
         (sample,) = super().read_counters()
         self.log.pop()
-        return [round((sample.energy_j or 0.0) * 1e6)]
+        return [round((sample.energy_j or 0.0) * 1e3)]
 
 
 class Model(FakeSensor):
@@ -216,7 +216,7 @@ def counted(pace: FakePace, *sensors: FakeSensor) -> tuple[Taken, list[tuple[flo
     """A whole life of a sampler that may read counters alone."""
     taken, counts = Taken(), []
     sampler = Sampler(
-        lambda: sensors, taken.take, taken.finish, pace, lambda at_s, meters, uj: counts.append((at_s, meters, uj))
+        lambda: sensors, taken.take, taken.finish, pace, lambda at_s, meters, mj: counts.append((at_s, meters, mj))
     )
     assert sampler.start(PATIENCE_S)
     assert sampler._done.wait(PATIENCE_S)
@@ -228,21 +228,21 @@ def test_between_readings_in_full_counters_alone_are_read_and_models_are_not() -
     pace = FakePace(stop_at_s=35.5)
     gpu, cpu = Counting(pace, "gpu"), Model(pace, "cpu", updates_s=None)
     taken, counts = counted(pace, gpu, cpu)
-    begun_s = taken.full[1][0]
+    begun_s = counts[0][0] - 1.0
     full_s = [round(at_s - begun_s) for at_s, _ in taken.full[1:-1]]
-    assert full_s == [0, 1, 3, 7, 15, 25]
-    assert [round(at_s - begun_s) for at_s, _, _ in counts] == [n for n in range(35) if n not in full_s]
+    assert full_s == [2, 10, 30]
+    assert [round(at_s - begun_s) for at_s, _, _ in counts] == [n for n in range(1, 36) if n not in full_s]
     assert all(meters == ("gpu",) for _, meters, _ in counts)
-    assert [uj for _, _, (uj,) in counts] == sorted({uj for _, _, (uj,) in counts})
+    assert [mj for _, _, (mj,) in counts] == sorted({mj for _, _, (mj,) in counts})
     assert len(cpu.read_at_s) == len(taken.full)
 
 
 def test_a_short_interval_has_readings_in_full_as_much_more_often_and_a_long_one_no_others() -> None:
-    for interval_s, gap_s in ((0.2, 2.0), (5.0, 10.0), (10.0, 10.0), (30.0, 30.0)):
+    for interval_s, gap_s in ((0.2, 4.0), (5.0, 20.0), (20.0, 20.0), (30.0, 30.0)):
         pace = FakePace(interval_s, stop_at_s=100.5 * interval_s)
         taken, _ = counted(pace, Counting(pace))
         gaps = [later - sooner for (sooner, _), (later, _) in pairwise(taken.full[:-1])]
-        first = [min(interval_s * times, gap_s) for times in (1, 1, 2, 4, 8)]
+        first = [min(interval_s * times, gap_s) for times in (2, 8)]
         assert gaps == pytest.approx(first + [gap_s] * (len(gaps) - len(first)), abs=0.3 + 1e-6)
 
 

@@ -171,7 +171,7 @@ def test_a_full_reading_has_power_and_utilization_beside_the_energy(opened: Open
     assert sample.utilization == pytest.approx(0.42, abs=1e-12)
     assert sample.attributed_share is None
     assert abs(sample.at_s - time.monotonic()) < 1.0
-    assert host.counts.calls("nvmlDeviceGetFieldValues") == 2  # one to try it, one to read
+    assert host.counts.calls("nvmlDeviceGetFieldValues") == 3  # two to try it, one to read
     only(sensor.read_counters())
     assert host.counts.calls("nvmlDeviceGetFieldValues") == 3
 
@@ -712,6 +712,9 @@ def test_children_count_with_their_parents(tmp_path: Path) -> None:
     assert not descends_from(999, (10,), tmp_path)
 
     class Asked:
+        def may_be_shared(self, handle: int) -> bool:
+            return True
+
         def processes(self, handle: int) -> list[int]:
             return [20, 30, 40]
 
@@ -783,7 +786,7 @@ def test_reading_leaves_no_file_and_no_thread_behind(opened: Opened) -> None:
 def test_counting_tells_what_a_reading_in_full_tells_of_energy(opened: Opened, preset: str) -> None:
     _, sensor = opened(gpus=3, preset=preset, wave=Constant(200.0), counter_stuck_at_s=time.monotonic())
     sensor.open()
-    read = [round((sample.energy_j or 0.0) * 1e6) for sample in sensor.read()]
+    read = [round((sample.energy_j or 0.0) * 1e3) for sample in sensor.read()]
     assert list(sensor.count()) == read
     assert len(set(read)) == 1
     assert read[0] > 0
@@ -792,10 +795,36 @@ def test_counting_tells_what_a_reading_in_full_tells_of_energy(opened: Opened, p
 def test_counting_tells_nothing_where_one_device_does_not_answer_until_it_does(opened: Opened) -> None:
     host, sensor = opened(gpus=3)
     sensor.open()
-    host.fault("nvmlDeviceGetFieldValues", gpu=1, error="unknown")
+    host.fault("nvmlDeviceGetTotalEnergyConsumption", gpu=1, error="unknown")
     assert list(sensor.count()) == []
     host.clear_faults()
     assert len(sensor.count()) == 3
+
+
+@pytest.mark.parametrize("scope", [0, 1], ids=["the same counter", "another counter"])
+def test_counting_asks_the_function_where_it_tells_what_the_field_tells(opened: Opened, scope: int) -> None:
+    settings = {"total_energy_field": False, "scope_module": True, "module_extra_w": 150.0}
+    stuck_s = time.monotonic()
+    host, sensor = opened(gpus=2, preset="b200", counter_scope=scope, counter_stuck_at_s=stuck_s, **settings)
+    read = [round((sample.energy_j or 0.0) * 1e3) for sample in sensor.read()]
+    asked = host.counts.calls("nvmlDeviceGetTotalEnergyConsumption")
+    assert list(sensor.count()) == read
+    assert host.counts.calls("nvmlDeviceGetTotalEnergyConsumption") - asked == (0 if scope else 2)
+
+
+def test_counting_goes_on_without_a_device_that_is_lost_until_it_is_time_to_ask_whether_it_is_back(
+    opened: Opened,
+) -> None:
+    clock = Clock()
+    host, sensor = opened(gpus=3, clock=clock)
+    host.lose(1)
+    assert list(sensor.count()) == []
+    assert len(sensor.read()) == len(sensor.count()) == 2
+    host.lose(1, back_at_s=time.monotonic())
+    assert len(sensor.count()) == 2
+    clock.ahead_s = 11.0
+    assert list(sensor.count()) == []
+    assert len(sensor.read()) == len(sensor.count()) == 3
 
 
 def test_counting_tells_nothing_where_power_must_be_integrated(opened: Opened) -> None:

@@ -36,7 +36,7 @@ FORMAT = 1
 """Raised when a key changes its meaning; not when one is added."""
 
 SUFFIX = ".jsonl"
-SYNC_S = 5.0
+SYNC_S = 8.0
 """A power cut loses at most so much, the end of a process nothing that was written."""
 
 _UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
@@ -131,7 +131,7 @@ class JournalWriter:
         self.path = folder / header.file_name
         self.problem, self.is_begun_anew = "", False
         self._places = {meter.id: i for i, meter in enumerate(header.meters)}
-        self._synced_s, self._failed_s = header.started_s, -math.inf
+        self._sync_due_s, self._failed_s = self._synced(header.started_s), -math.inf
         self._left: Tick | None = None
         self._counting: tuple[str, ...] = ()
         self._counts_line = b""
@@ -180,7 +180,7 @@ class JournalWriter:
         if self.problem and tick.at_s - self._failed_s < RETRY_S and not tick.end:
             self._left = _without_samples(tick)
             return
-        is_sync_due = bool(tick.end) or self._is_sync_due(tick.at_s)
+        is_sync_due = bool(tick.end) or tick.at_s >= self._sync_due_s
         try:
             if is_sync_due and self._has_vanished():
                 self.close()
@@ -195,34 +195,33 @@ class JournalWriter:
 
     def _sync(self, at_s: float) -> None:
         if self._handle is not None:
-            self._synced_s = at_s
+            self._sync_due_s = self._synced(at_s)
             with suppress(OSError):
                 os.fsync(self._handle)
 
+    def _synced(self, at_s: float) -> float:
+        """When the next one is due: half an interval early rather than half a one late, readings are not on the dot."""
+        return at_s + SYNC_S - min(self.header.interval_s, SYNC_S) / 2
+
     def write_counts(self, at_s: float, meters: tuple[str, ...], counted: Sequence[int], beside: Tick | None) -> None:
-        """Append a reading of counters alone, in microjoules, and what there is to tell beside it: the short way."""
-        if meters != self._counting:
+        """Append a reading of counters alone, in millijoules, and what there is to tell beside it: the short way."""
+        if meters is not self._counting:
             self._counting, are_mine = meters, self._places.keys() >= set(meters)
-            rows = ",".join(f"[{self._places.get(one)},0,%de-6]" for one in meters)
+            rows = ",".join(f"[{self._places.get(one)},0,%de-3]" for one in meters)
             self._counts_line = f'{{"t":%de-6,"s":[{rows}]'.encode() if are_mine else b""
-        is_sync_due = self._is_sync_due(at_s)
-        is_barred = self._left is not None or self._is_torn or (is_sync_due and self._has_vanished())
-        if self._handle is None or is_barred or not self._counts_line:
+        handle, is_sync_due = self._handle, at_s >= self._sync_due_s
+        if handle is None or not self._counts_line or (is_sync_due and self._has_vanished()):
             self.write(replace(beside or Tick(at_s), samples=counts_as_samples(at_s, meters, counted)))
             return
         line = self._counts_line % (int(at_s * MICROSECONDS_PER_S), *counted)
         try:
-            _write_all(self._handle, line + (b"}\n" if beside is None else f"{_beside(beside)}}}\n".encode()))
+            _write_all(handle, line + (b"}\n" if beside is None else f"{_beside(beside)}}}\n".encode()))
         except OSError as error:
             self._left = beside
             self._fail(error, at_s)
             return
         if is_sync_due:
             self._sync(at_s)
-
-    def _is_sync_due(self, at_s: float) -> bool:
-        """Half an interval early rather than half a one late: readings are not on the dot."""
-        return at_s - self._synced_s >= SYNC_S - min(self.header.interval_s, SYNC_S) / 2
 
     def _has_vanished(self) -> bool:
         """Whether what is written goes to no file that could be read: deleted, or on a mount that is gone."""

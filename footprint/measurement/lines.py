@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from footprint.units import MICROJOULES_PER_J
+from footprint.units import MILLIJOULES_PER_J
 from footprint.values import Sample
 
 __all__ = ["counts_as_samples", "numbers", "packed"]
 
 
-def counts_as_samples(at_s: float, meters: Sequence[str], counted_uj: Sequence[int]) -> tuple[Sample, ...]:
+def counts_as_samples(at_s: float, meters: Sequence[str], counted_mj: Sequence[int]) -> tuple[Sample, ...]:
     """Counters that were read alone."""
-    return tuple([Sample(m, at_s, uj / MICROJOULES_PER_J) for m, uj in zip(meters, counted_uj, strict=True)])
+    return tuple([Sample(m, at_s, mj / MILLIJOULES_PER_J) for m, mj in zip(meters, counted_mj, strict=True)])
 
 
 def packed(place: int, sample: Sample, at_s: float) -> list[float | None]:

@@ -16,7 +16,7 @@ from operator import gt
 from typing import Protocol
 
 from footprint.errors import SensorError
-from footprint.units import MICROJOULES_PER_J as UJ_PER_J
+from footprint.units import MILLIJOULES_PER_J
 from footprint.values import Sample
 
 __all__ = ["Pace", "Readable", "Sampler"]
@@ -25,15 +25,16 @@ Take = Callable[[float, Sequence[Sample], bool], None]
 """(moment, samples, whether counters alone were read to find an edge)."""
 
 TakeCounts = Callable[[float, tuple[str, ...], Sequence[int]], None]
-"""(moment, meters, microjoules of each): a reading in between."""
+"""(moment, meters, millijoules of each): a reading in between."""
 
 MOMENT_S = 0.02
 """Counters that take no longer to read are read at one moment."""
 
-FULL_S, FULL_INTERVALS = 10.0, 10
-"""Between two readings in full where energy is counted: in between a counter tells all that must not be lost. At the
-start they come sooner, each after twice the time: a short run is known too."""
+FULL_S, FULL_INTERVALS = 20.0, 20
+"""Between two readings in full where energy is counted: in between a counter tells all that must not be lost."""
 
+FIRST_INTERVALS, SLOWER_TIMES = 2, 4
+"""At the start they come sooner, each after so many times as long: a short run is known too."""
 
 _TO_KNOW_THE_PERIOD = 2
 """Moves of a counter: the time between them."""
@@ -130,9 +131,9 @@ class Sampler:
     ) -> None:
         self._open_sensors, self._take, self._finish, self.pace = open_sensors, take, finish, pace
         self._take_counts = take_counts
-        self._counters: Sequence[Callable[[], Sequence[int]]] = ()
+        self._count: Callable[[], Sequence[int]] | None = None
         self._counted: tuple[str, ...] = ()
-        self._counted_uj: Sequence[int] = ()
+        self._counted_mj: Sequence[int] = ()
         self._ready, self._done = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
         self._pid = os.getpid()
@@ -198,11 +199,12 @@ class Sampler:
         quick = [s for s in sensors if s.period_s is not None and s.period_s < self.pace.interval_s]
         interval_s = self.pace.interval_s
         beat_s = min([interval_s, *(s.period_s for s in quick if s.period_s)])
-        full_s, most_s = interval_s, max(interval_s, min(FULL_S, FULL_INTERVALS * interval_s))
+        most_s = max(interval_s, min(FULL_S, FULL_INTERVALS * interval_s))
+        full_s = min(FIRST_INTERVALS * interval_s, most_s)
         clock = self.pace.clock
         due_s = clock()
-        all_due_s = full_due_s = due_s + interval_s
-        self._counters = _counters_of(sensors) if self._take_counts is not None and not quick else ()
+        all_due_s, full_due_s = due_s + interval_s, due_s + full_s
+        self._count = _count_of(sensors) if self._take_counts is not None and not quick else None
         while True:
             due_s = max(due_s + beat_s, clock())  # late once is late once, not a burst of readings
             if self.pace.wait(due_s - clock()):
@@ -215,28 +217,23 @@ class Sampler:
                 self._read(quick)
                 continue
             all_due_s = max(all_due_s + interval_s, now_s)
-            if soon_s >= full_due_s or not self._count():
+            if soon_s >= full_due_s or not self._has_counted(clock):
+                full_s = min(SLOWER_TIMES * full_s, most_s)
                 full_due_s = now_s + full_s
-                full_s = min(2 * full_s, most_s)
                 self._read(sensors)
 
-    def _count(self) -> bool:
+    def _has_counted(self, clock: Callable[[], float]) -> bool:
         """Read counters alone; False where that will not do: one has not risen, is gone or slow, or there is none."""
-        if not self._counted_uj or self._take_counts is None:
+        had_mj, begun_s = self._counted_mj, clock()
+        if self._count is None or self._take_counts is None or not had_mj:
             return False
-        clock = self.pace.clock
-        begun_s = clock()
-        counted_uj: list[int] = []
         try:
-            for count in self._counters:
-                counted_uj += count()
+            counted_mj = self._count()
             at_s = clock()
-            if len(counted_uj) != len(self._counted_uj) or not all(map(gt, counted_uj, self._counted_uj)):
+            if len(counted_mj) != len(had_mj) or at_s - begun_s > MOMENT_S or not all(map(gt, counted_mj, had_mj)):
                 return False
-            if at_s - begun_s > MOMENT_S:
-                return False
-            self._counted_uj = counted_uj
-            self._take_counts(at_s, self._counted, counted_uj)
+            self._counted_mj = counted_mj
+            self._take_counts(at_s, self._counted, counted_mj)
         except Exception:  # noqa: BLE001 - told by the reading in full that comes instead
             return False
         return True
@@ -258,9 +255,9 @@ class Sampler:
                 self.problems[meter] = reason
         self._last = samples
         self._counted = tuple([one.meter for one in measured])
-        self._counted_uj = [round(one.energy_j * UJ_PER_J) for one in measured if one.energy_j is not None]
-        if len(self._counted_uj) < len(measured):
-            self._counted_uj = ()  # power must be read each time
+        self._counted_mj = [round(one.energy_j * MILLIJOULES_PER_J) for one in measured if one.energy_j is not None]
+        if len(self._counted_mj) < len(measured):
+            self._counted_mj = ()  # power must be read each time
         self._hand_on(samples, False)
 
     def _hand_on(self, samples: Sequence[Sample], is_edge: bool) -> None:
@@ -316,7 +313,9 @@ def _is_model(sensor: Readable) -> bool:
     return bool(getattr(sensor, "is_model", False))
 
 
-def _counters_of(sensors: Sequence[Readable]) -> Sequence[Callable[[], Sequence[int]]]:
-    """How energy alone is read of all that measure; nothing where one of them cannot."""
-    found = [getattr(sensor, "count", None) for sensor in sensors if not _is_model(sensor)]
-    return () if None in found else [count for count in found if count is not None]
+def _count_of(sensors: Sequence[Readable]) -> Callable[[], Sequence[int]] | None:
+    """How energy alone is read of all that measure; None where one of them cannot, or none is there."""
+    counts = [getattr(sensor, "count", None) for sensor in sensors if not _is_model(sensor)]
+    if len(counts) < 2 or None in counts:
+        return counts[0] if len(counts) == 1 else None
+    return lambda: [one for count in counts if count is not None for one in count()]

@@ -10,7 +10,7 @@ from footprint.values import Meter, Sample
 
 __all__ = ["Audit", "Parts"]
 
-MOST_BETWEEN = 10
+MOST_BETWEEN = 20
 """Readings of counters alone between two of power, which then still tell of the same time."""
 
 

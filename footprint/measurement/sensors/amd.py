@@ -18,7 +18,7 @@ from footprint.catalog import open_catalog
 from footprint.errors import SensorLost, SensorUnavailable
 from footprint.measurement.sensors.base import Clock
 from footprint.measurement.sensors.devices import visible_integers
-from footprint.units import BYTES_PER_GB, MICROJOULES_PER_J, MICROWATTS_PER_W, PERCENT_PER_SHARE
+from footprint.units import BYTES_PER_GB, MICROJOULES_PER_J, MICROWATTS_PER_W, MILLIJOULES_PER_J, PERCENT_PER_SHARE
 from footprint.values import Finding, Meter, Range, Sample
 
 __all__ = ["AmdSensor", "visible"]
@@ -298,8 +298,8 @@ class AmdSensor:
         return self._read(counters_alone=True)
 
     def count(self) -> Sequence[int]:
-        """Microjoules of each meter that answers."""
-        return [round(one.energy_j * MICROJOULES_PER_J) for one in self.read_counters() if one.energy_j is not None]
+        """Millijoules of each meter that answers."""
+        return [round(one.energy_j * MILLIJOULES_PER_J) for one in self.read_counters() if one.energy_j is not None]
 
     def _read(self, counters_alone: bool) -> list[Sample]:
         self._check()

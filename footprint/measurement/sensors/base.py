@@ -12,7 +12,7 @@ __all__ = ["MODEL_PERIOD_S", "Clock", "Pids", "Sensor"]
 Clock = Callable[[], float]
 """Seconds of the host's monotonic clock: `time.monotonic`, or a test's own."""
 
-MODEL_PERIOD_S = 10.0
+MODEL_PERIOD_S = 20.0
 """What is modelled, not measured, is read at least so often beside sensors that are read more often."""
 
 Pids = Callable[[], Iterable[int]]
@@ -28,7 +28,7 @@ class Sensor(Protocol):
     """`read` is due at least so often; None where any interval will do. Known after `open`.
 
     Two more are told where they hold, and asked for by name: `is_model`, where readings are modelled and their joules
-    add up however rare they are; `count() -> Sequence[int]`, the quickest way to energy alone: microjoules of each
+    add up however rare they are; `count() -> Sequence[int]`, the quickest way to energy alone: millijoules of each
     meter in the order of `read`, nothing or fewer where one does not answer.
     """
 

@@ -214,7 +214,7 @@ class CpuLoadSensor:
 
     def _host_times(self) -> tuple[float, float]:
         """Of all threads; time that the hypervisor took is neither busy nor lost from the whole."""
-        user, nice, system, idle, wait, irq, soft, stolen = map(int, self._text().split(b"\n", 1)[0].split()[1:9])
+        user, nice, system, idle, wait, irq, soft, stolen = map(int, self._text().split(None, 9)[1:9])
         busy = user + nice + system + irq + soft
         return busy / _TICKS_PER_S, (busy + idle + wait + stolen) / _TICKS_PER_S
 

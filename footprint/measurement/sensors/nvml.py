@@ -218,7 +218,7 @@ class NvmlSensor:
             for device in self._devices:
                 if not device.has_counter or device.retry_s is not None:
                     continue
-                if device.reading.energy_by_call:
+                if device.reading.has_function:
                     energy, code = self._energy_by_call(device)
                 else:
                     fields = device.fields
@@ -233,19 +233,15 @@ class NvmlSensor:
         return samples
 
     def count(self) -> Sequence[int]:
-        """Microjoules of each meter as `read` orders them; nothing where a device does not answer.
-
-        Raises
-        ------
-        SensorLost
-            When the sensor is closed.
-        """
-        self._check()
-        with self._lock:
-            counts = self._counts
-            if counts is None:
-                counts = self._counts = Counts(self._driver, self._devices)
-            return counts.read()
+        """Millijoules of each meter as `read` orders them; nothing where a device does not answer."""
+        counts = self._counts
+        if counts is None:
+            retries_s = [one.retry_s for one in self._devices if one.retry_s is not None]
+            if retries_s and self._clock() >= min(retries_s):
+                return ()  # time to ask in full whether a device that was lost is back
+            counts = Counts(self._driver, [one for one in self._devices if one.retry_s is None])
+            self._counts = None if retries_s else counts
+        return counts.read()
 
     def lost(self) -> tuple[tuple[str, str], ...]:
         """Devices that do not answer, or never did, with the reason."""
@@ -287,7 +283,7 @@ class NvmlSensor:
             self._fail(device, code or NOT_SUPPORTED, at_s)
             return
         if device.failures or device.retry_s is not None:
-            device.failures, device.retry_s = 0, None
+            device.failures, device.retry_s, self._counts = 0, None, None
             for meter in device.ids:
                 self._silent.pop(meter, None)
         if at_s >= device.utilization_due_s:
@@ -320,7 +316,7 @@ class NvmlSensor:
         if code == UNINITIALIZED:
             self._must_restart = True
         if code in FATAL:
-            device.retry_s = now_s + _RETRY_S
+            device.retry_s, self._counts = now_s + _RETRY_S, None
         if code in FATAL or device.failures >= _TIMES_SILENT:
             self._silent.update((meter, told(code)) for meter in device.ids)
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import ctypes
+from collections.abc import Callable, Sequence
 from struct import Struct
 from typing import Any, Protocol
 
-from footprint.measurement.sensors.nvml_driver import SCOPE_GPU, TOTAL_ENERGY, Fields
+from footprint.measurement.sensors.nvml_driver import Fields
 from footprint.measurement.sensors.nvml_meters import Reading
-from footprint.units import MICROJOULES_PER_MJ
 
 __all__ = ["Counts"]
 
-_NONE = ((TOTAL_ENERGY, SCOPE_GPU),)
 _LARGE = frozenset((2, 3))  # types of a number that fills all eight bytes
 
 
@@ -21,7 +20,6 @@ class _Device(Protocol):
     reading: Reading
     ids: tuple[str, ...]
     has_counter: bool
-    retry_s: float | None
 
 
 class Counts:
@@ -30,35 +28,42 @@ class Counts:
     Parameters
     ----------
     driver : the library
-    devices : all of them with a counter; else nothing is counted
+    devices : all with a counter, by the function or by its field; else nothing is counted
     """
 
     def __init__(self, driver: Any, devices: Sequence[_Device]) -> None:
-        self._devices = devices if all(device.has_counter for device in devices) else ()
-        asked = [device.reading.fields.asked[:1] or _NONE for device in self._devices]
-        self._room = room = Fields(*(first for (first,) in asked))
-        self._unpack = Struct("=" + "24xIIQ" * room.count).unpack_from  # type, code and bits of each
-        self._calls = [
-            (driver.energy, (device.handle, room.for_a_call(place)))
-            if device.reading.energy_by_call
-            else (driver.fields, (device.handle, 1, room.address_of(place)))
-            for place, device in enumerate(self._devices)
-        ]
-        self._meters = [len(device.ids) for device in self._devices]
-        self._has_instances = any(count != 1 for count in self._meters)
+        self._told: Callable[[], Sequence[int]]
+        self._calls: Sequence[tuple[Callable[..., int], tuple[int, ...]]] = ()
+        if all(device.reading.has_function for device in devices):
+            self._by_function(driver, devices)
+        elif all(device.has_counter and not device.reading.energy_by_call for device in devices):
+            self._by_field(driver, devices)
+        else:
+            devices, self._told = (), tuple
+        places = [place for place, device in enumerate(devices) for _ in device.ids]
+        self._places = places if len(places) > len(devices) else None
+
+    def _by_function(self, driver: Any, devices: Sequence[_Device]) -> None:
+        room = (ctypes.c_ulonglong * len(devices))()
+        address, size = ctypes.addressof(room), ctypes.sizeof(ctypes.c_ulonglong)
+        self._calls = [(driver.energy, (one.handle, address + place * size)) for place, one in enumerate(devices)]
+        self._told = memoryview(room).cast("B").cast("Q").tolist
+
+    def _by_field(self, driver: Any, devices: Sequence[_Device]) -> None:
+        room = Fields(*(one.reading.fields.asked[0] for one in devices))
+        unpack = Struct("=" + "24xIIQ" * room.count).unpack_from  # type, code and bits of each
+        self._calls = [(driver.fields, (one.handle, 1, room.address_of(place))) for place, one in enumerate(devices)]
+
+        def told() -> Sequence[int]:
+            flat = unpack(room.buffer)
+            return () if any(flat[1::3]) or not _LARGE.issuperset(flat[::3]) else flat[2::3]
+
+        self._told = told
 
     def read(self) -> Sequence[int]:
-        """Microjoules of each meter, a device's instances one after another; nothing where a device does not answer."""
-        for device in self._devices:
-            if device.retry_s is not None:
-                return ()
+        """Millijoules of each meter, a device's instances one after another; nothing where a device does not answer."""
         for function, arguments in self._calls:
             if function(*arguments):
                 return ()
-        flat = self._unpack(self._room.buffer)
-        if any(flat[1::3]) or not _LARGE.issuperset(flat[::3]):
-            return ()
-        found = [millijoules * MICROJOULES_PER_MJ for millijoules in flat[2::3]]
-        if self._has_instances:
-            return [one for one, count in zip(found, self._meters, strict=True) for _ in range(count)]
-        return found
+        found = self._told()
+        return [found[place] for place in self._places] if self._places and found else found

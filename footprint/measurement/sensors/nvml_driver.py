@@ -24,7 +24,7 @@ from footprint.units import BYTES_PER_GB, MILLIWATTS_PER_W
 __all__ = ["FATAL", "NOT_SUPPORTED", "UNINITIALIZED", "Driver", "Facts", "Field", "Fields", "preload", "told"]
 
 NAME = "nvml"
-UNINITIALIZED, NOT_SUPPORTED, NO_PERMISSION, DRIVER_NOT_LOADED, LIBRARY_NOT_FOUND = 1, 3, 4, 9, 12
+UNINITIALIZED, NOT_SUPPORTED, NO_PERMISSION, INSUFFICIENT_SIZE, DRIVER_NOT_LOADED, LIBRARY_NOT_FOUND = 1, 3, 4, 7, 9, 12
 GPU_IS_LOST, RESET_REQUIRED, VERSION_MISMATCH, GPU_NOT_FOUND = 15, 16, 18, 28
 FATAL = frozenset((NO_PERMISSION, DRIVER_NOT_LOADED, GPU_IS_LOST, RESET_REQUIRED, VERSION_MISMATCH, GPU_NOT_FOUND))
 """Codes after which a device does not come back by asking again at once."""
@@ -119,11 +119,6 @@ class Fields:
         """Of one field in the buffer."""
         return self.address + place * self._ONE.size
 
-    def for_a_call(self, place: int) -> int:
-        """Where a function may write the number alone, in the stead of a field that would answer."""
-        self._ONE.pack_into(self.buffer, place * self._ONE.size, 0, 0, 0, 0, _UNSIGNED_LONG_LONG, 0, 0)
-        return self.address_of(place) + self._ONE.size - ctypes.sizeof(ctypes.c_ulonglong)
-
     def all(self) -> tuple[Field, ...]:
         """Each answer in full."""
         flat = self.unpack(self.buffer)
@@ -159,6 +154,8 @@ class Driver:
         self.utilization: Any = None
         self.energy: Any = None
         self.usage: Any = None
+        self._running: Any = None
+        self._running_count = ctypes.c_uint()
 
     # starting and stopping
 
@@ -234,6 +231,7 @@ class Driver:
         self.utilization = function("nvmlDeviceGetUtilizationRates", pointer, pointer)
         self.energy = function("nvmlDeviceGetTotalEnergyConsumption", pointer, pointer)
         self.usage = function("nvmlDeviceGetPowerUsage", pointer, pointer)
+        self._running = function("nvmlDeviceGetComputeRunningProcesses_v3", pointer, pointer, pointer)
 
     def _unavailable(self, code: int) -> SensorUnavailable:
         if code == LIBRARY_NOT_FOUND:
@@ -370,6 +368,14 @@ class Driver:
         )
 
     # processes
+
+    def may_be_shared(self, handle: int) -> bool:
+        """Whether more than one process computes on a device: their number alone, a call that is asked often."""
+        if self._running is None:  # a driver before 510
+            return True
+        count = self._running_count
+        count.value = 0
+        return self._running(handle, ctypes.addressof(count), None) == INSUFFICIENT_SIZE and count.value > 1
 
     def processes(self, handle: int) -> list[int] | None:
         """Those that compute on a device; None where it does not say."""

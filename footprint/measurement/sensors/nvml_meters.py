@@ -46,11 +46,12 @@ class Reading:
     power: str  # average, instant, usage, or nothing
     energy_by_call: bool = False
     usage_by_call: bool = False
+    has_function: bool = False  # for that counter alone, which is quicker than its field
 
 
 def probe(driver: Any, facts: Facts) -> Reading | None:
     """Try the counter and the kinds of power; None where a device has neither."""
-    answers = _ask(driver, facts.handle)
+    answers = _ask(driver, facts.handle, *_ASKED)
     power = {a: answers.get(a) for a in _ASKED}
     gpu_w = power[POWER_AVERAGE, SCOPE_GPU] or power[POWER_INSTANT, SCOPE_GPU]
     module_w = power[POWER_AVERAGE, SCOPE_MODULE] or power[POWER_INSTANT, SCOPE_MODULE]
@@ -62,7 +63,8 @@ def probe(driver: Any, facts: Facts) -> Reading | None:
     energy = next((asked for asked in energies if answers.get(asked)), None)
     if is_module and energy and answers[energy] in (answers.get((TOTAL_ENERGY, 0)), answers.get((ENERGY, 0))):
         energy = None  # the device's own counter again
-    by_call = energy is None and not is_module and bool(_called(driver.energy, facts.handle, ctypes.c_ulonglong()))
+    called = None if is_module else _called(driver.energy, facts.handle, ctypes.c_ulonglong())
+    by_call = energy is None and bool(called)
     has_counter = energy is not None or by_call
     kinds = [("average", POWER_AVERAGE), ("instant", POWER_INSTANT)]
     if not has_counter and not is_module and facts.architecture not in _AVERAGE_FIRST:
@@ -79,21 +81,29 @@ def probe(driver: Any, facts: Facts) -> Reading | None:
         power=kind or ("usage" if usage else ""),
         energy_by_call=by_call,
         usage_by_call=usage,
+        has_function=by_call or (called is not None and _is_meanwhile(called, energy, answers, driver, facts.handle)),
     )
 
 
-def _ask(driver: Any, handle: int) -> dict[tuple[int, int], float]:
+def _is_meanwhile(
+    called: float, asked: tuple[int, int] | None, before: dict[tuple[int, int], float], driver: Any, handle: int
+) -> bool:
+    """Whether the function told what the field did, which has been asked before it and is asked again now."""
+    return asked is not None and before[asked] <= called <= _ask(driver, handle, asked).get(asked, 0.0)
+
+
+def _ask(driver: Any, handle: int, *asked: tuple[int, int]) -> dict[tuple[int, int], float]:
     """What the fields say; those without an answer are left out, and a counter that stands at nothing too."""
     if driver.fields is None:
         return {}
-    room = Fields(*_ASKED)
+    room = Fields(*asked)
     if driver.fields(handle, room.count, room.address):
         return {}
     answered: dict[tuple[int, int], float] = {}
-    one: Field
-    for asked, one in zip(_ASKED, room.all(), strict=True):
-        if not one.code and (one.value > 0 or asked[0] in (POWER_AVERAGE, POWER_INSTANT)):
-            answered[asked] = one.value
+    told: Field
+    for one, told in zip(asked, room.all(), strict=True):
+        if not told.code and (told.value > 0 or one[0] in (POWER_AVERAGE, POWER_INSTANT)):
+            answered[one] = told.value
     return answered
 
 

@@ -14,6 +14,8 @@ _MOST_GENERATIONS = 64
 
 
 class _Asked(Protocol):
+    def may_be_shared(self, handle: int) -> bool: ...
+
     def processes(self, handle: int) -> list[int] | None: ...
 
     def loads(self, handle: int, since_us: int) -> list[tuple[int, float, int]] | None: ...
@@ -35,7 +37,7 @@ class ProcessShares:
 
     def share(self, driver: _Asked, handle: int) -> float | None:
         """Mine of the load of all since it was last asked; None when alone, or when that cannot be told."""
-        running = driver.processes(handle)
+        running = driver.processes(handle) if driver.may_be_shared(handle) else None
         if running is None or len(set(running)) < 2:
             return None
         roots = frozenset(self._pids())

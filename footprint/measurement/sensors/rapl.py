@@ -16,7 +16,7 @@ from footprint.errors import SensorLost, SensorUnavailable
 from footprint.measurement.sensors import cgroups, host, powercap
 from footprint.measurement.sensors.base import Clock
 from footprint.measurement.sensors.powercap import MOST_W, POWERCAP_VARIABLE, Opener, Zone
-from footprint.units import MICROJOULES_PER_J
+from footprint.units import MICROJOULES_PER_J, MICROJOULES_PER_MJ
 from footprint.values import Finding, Meter, Range, Sample
 
 if TYPE_CHECKING:
@@ -226,9 +226,9 @@ class RaplSensor:
         return self.read()
 
     def count(self) -> Sequence[int]:
-        """Microjoules of each counter; nothing where one does not answer."""
+        """Millijoules of each counter; nothing where one does not answer."""
         try:
-            return [self._energy_uj(zone) for zone in self._zones]
+            return [self._energy_uj(zone) // MICROJOULES_PER_MJ for zone in self._zones]
         except (OSError, ValueError):
             return ()
 

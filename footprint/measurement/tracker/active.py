@@ -198,14 +198,16 @@ class ActiveRun:
 
     # what the tracker takes
 
+    def has_news(self) -> bool:
+        """Whether there is anything to take."""
+        return self._has_progressed or bool(self._new_notes) or self._windows.has_any()
+
     def taken_windows(self, now_s: float) -> dict[str, tuple[int, float]]:
         """Windows since the last call: closed ones, and seconds inside."""
         return self._windows.take(now_s)
 
     def taken_words(self) -> tuple[dict[str, float], tuple[str, ...]]:
         """Progress and notes since the last call."""
-        if not (self._has_progressed or self._new_notes):
-            return {}, ()
         with self._lock:
             progress = dict(self._progress) if self._has_progressed else {}
             self._has_progressed = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import math
 import os
 import signal
 import sys
@@ -68,7 +69,7 @@ class Recorder:
         self.words, self.options = words, options
         self._launch = launch_of(options.environment)
         self.run_id = run_id_of(words.name, options.run_id, self._launch)
-        self._pid, self._looked_s = os.getpid(), 0.0
+        self._pid, self._look_due_s = os.getpid(), math.inf
         self._end_lock, self._disk_lock = threading.RLock(), threading.Lock()
         self._is_over = self._is_abandoned = self._is_written = False
         self._earlier_failure = id(getattr(sys, "last_value", None))
@@ -216,6 +217,7 @@ class Recorder:
         now_s = self.options.clock()
         self._mine = frozenset(m.id for m in meters)
         self.run.started_s = now_s
+        self._look_due_s = now_s if self.words.budgets else math.inf
         self._header = header_of(self.run_id, self.words, self._launch, meters, now_s)
         constants = limits(open_catalog(self.words.data))
         offset_s = self._header.started_utc_s - now_s
@@ -229,6 +231,7 @@ class Recorder:
             follows, self.run.journal = follows_another(self._writer.path, self.words.interval_s), self._writer.path
             self.run.is_resumed = follows or self._launch.restart_count > 0
         if self._writer is not None and (self._launch.world_count > 1 or self._launch.is_named_by_user):
+            self._look_due_s = now_s
             only = None if self._launch.rank == 0 else frozenset((0,))
             self.run.companions = Companions(self._writer.path, self._header.started_utc_s, constants, only)
 
@@ -243,8 +246,8 @@ class Recorder:
         windows = self.run.taken_windows(at_s)
         self._tally.take(at_s, own, windows)
         is_signal_due = False
-        if self._is_look_due(at_s):
-            self._looked_s = at_s
+        if at_s >= self._look_due_s:
+            self._look_due_s = at_s + COMPANIONS_S - self.words.interval_s / 2
             try:
                 is_signal_due = self._look_around()
             except Exception as error:  # noqa: BLE001 - the guard: the reading is kept all the same
@@ -259,25 +262,24 @@ class Recorder:
         if is_signal_due:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    def _take_counts(self, at_s: float, meters: tuple[str, ...], counted_uj: Sequence[int]) -> None:
+    def _take_counts(self, at_s: float, meters: tuple[str, ...], counted_mj: Sequence[int]) -> None:
         if self._is_abandoned or self._tally is None:
             return
-        if (self.words.budgets or self.run.companions is not None) and self._is_look_due(at_s):
-            self._take(at_s, counts_as_samples(at_s, meters, counted_uj), False)
+        if at_s >= self._look_due_s:
+            self._take(at_s, counts_as_samples(at_s, meters, counted_mj), False)
             return
-        windows = self.run.taken_windows(at_s)
-        progress, notes = self.run.taken_words()
-        self._tally.take_counts(at_s, meters, counted_uj, windows)
         beside = None
-        if windows or progress or notes:
+        if self.run.has_news():
+            windows = self.run.taken_windows(at_s)
+            progress, notes = self.run.taken_words()
             beside = Tick(at_s, windows=windows, progress=progress, notes=notes)
+        self._tally.take_counts(at_s, meters, counted_mj, beside.windows if beside else None)
         with self._disk_lock:
-            if self._writer is not None and not self._is_written:
-                self._writer.write_counts(at_s, meters, counted_uj, beside)
-                self._tell_of_disk()
-
-    def _is_look_due(self, at_s: float) -> bool:
-        return at_s >= self._looked_s + COMPANIONS_S - self.words.interval_s / 2
+            writer = self._writer
+            if writer is not None and not self._is_written:
+                writer.write_counts(at_s, meters, counted_mj, beside)
+                if writer.problem or writer.is_begun_anew:
+                    self._tell_of_disk()
 
     def _look_around(self) -> bool:
         """What other processes say, and whether the budget holds; whether to send a signal because it does not."""

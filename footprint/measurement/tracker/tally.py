@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from footprint.measurement.lines import counts_as_samples
 from footprint.measurement.metering import HostIntegral
-from footprint.units import MICROJOULES_PER_J
+from footprint.units import MILLIJOULES_PER_J
 from footprint.values import Sample
 
 __all__ = ["Tally"]
@@ -42,7 +42,7 @@ class Tally:
         """A reading in full."""
         self._add(windows)
         newest = {} if self._newest is None else dict(zip(*self._newest[1:], strict=True))
-        before_j = (newest.get(one.meter, -1) / MICROJOULES_PER_J for one in samples)
+        before_j = (newest.get(one.meter, -1) / MILLIJOULES_PER_J for one in samples)
         if any(one.energy_j is not None and one.energy_j <= had for one, had in zip(samples, before_j, strict=True)):
             self.settle(_PATIENCE_S)  # a counter that has not risen is bridged from where it was last read
         self._waiting.append((at_s, samples, self._inside))
@@ -55,9 +55,11 @@ class Tally:
         self.settle(_PATIENCE_S)
         self.host.push(at_s, samples, True)
 
-    def take_counts(self, at_s: float, meters: Sequence[str], counted_uj: Sequence[int], windows: Inside) -> None:
+    def take_counts(
+        self, at_s: float, meters: Sequence[str], counted_mj: Sequence[int], windows: Inside | None
+    ) -> None:
         """A reading of counters alone."""
-        self._newest = at_s, meters, counted_uj
+        self._newest = at_s, meters, counted_mj
         if windows:
             self._add(windows)
 

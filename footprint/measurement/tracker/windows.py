@@ -65,10 +65,12 @@ class WindowClock:
         self._lock = threading.RLock()
         self._closed, self._open = {}, {}
 
+    def has_any(self) -> bool:
+        """Whether any is open, or was closed since the last call of `take`."""
+        return bool(self._closed or self._open)
+
     def take(self, now_s: float) -> dict[str, tuple[int, float]]:
         """Closed windows and seconds inside since the last call, by name; open windows go on from `now_s`."""
-        if not (self._closed or self._open):
-            return {}
         with self._lock:
             taken, self._closed = self._closed, {}
             for key, (path, since_s) in self._open.items():
