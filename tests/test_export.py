@@ -169,7 +169,7 @@ def test_a_device_that_answers_no_more_has_no_power(root: Path) -> None:
     assert told.values("footprint_power_watts", device="GPU-0") == []
     assert told.value("footprint_utilization_ratio", device="GPU-0") == 0.9  # it may be read as rarely as that
     assert told.value("footprint_power_watts", device="cpu", origin="modelled") == 500.0
-    made.go_on(60)
+    made.go_on(70)
     assert page(looked(root)).values("footprint_utilization_ratio", device="GPU-0") == []
     assert told.value(ENERGY, device="GPU-0") == 9 * 500.0
 
