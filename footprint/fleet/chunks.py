@@ -32,7 +32,8 @@ _CHANGE = np.array([0] * 8 + [14] * 4 + [17] * 2 + [20, _WORD], np.uint64)
 _CONTROL = np.array([1, 1, 2, 13], np.uint64)
 """By the two bits that come: how many say which bits of a value change."""
 
-_PAD = bytes(2 * _WORD)
+_LOOK_EACH, _PAD_BYTES = 32, 1024
+"""After so many samples it is looked whether a chunk has ended; in between none gets beyond so many bytes."""
 
 
 def decoded(data: bytes, begins: Sequence[int], ends: Sequence[int]) -> tuple[Ints, Ints, Floats]:
@@ -45,22 +46,23 @@ def decoded(data: bytes, begins: Sequence[int], ends: Sequence[int]) -> tuple[In
         When a chunk is none.
     """
     first, last = np.array(begins, np.uint64) * _U[_BYTE], np.array(ends, np.uint64) * _U[_BYTE]
-    bits = _Bits(data + _PAD)
+    bits = _Bits(data + bytes(_PAD_BYTES))
     counts = (bits.word(first) >> _U[_WORD - _HEAD_BYTES * _BYTE]).astype(np.int64)
     if (counts.astype(np.uint64) * _U[2] > last - first).any():  # a sample takes two bits at least
         raise ValueError("a chunk tells of more than it holds")
     order = np.argsort(-counts, kind="stable")
     walk = _Walk(bits, first[order] + _U[_HEAD_BYTES * _BYTE])
-    places = np.arange(counts.max(initial=0))
-    times, values = np.zeros((places.size, counts.size), np.int64), np.zeros((places.size, counts.size), np.uint64)
-    for place, count in enumerate(np.searchsorted(-counts[order], -places, side="left")):  # so many have one more
-        walk.step(place, int(count))
-        times[place, :count], values[place, :count] = walk.time[:count], walk.value[:count]
+    places, starts = np.arange(counts.max(initial=0)), (np.cumsum(counts) - counts)[order]
+    times, values = np.empty(counts.sum(), np.int64), np.empty(counts.sum(), np.uint64)
+    for place, count in enumerate(np.searchsorted(-counts[order], -places, side="left").tolist()):  # have one more
+        walk.step(place, count)
+        own = starts[:count] + place
+        times[own], values[own] = walk.time[:count], walk.value[:count]
+        if place % _LOOK_EACH == 0 and (walk.at > last[order]).any():
+            break
     if (walk.at > last[order]).any():
         raise ValueError("a chunk ends within a sample")
-    back = np.argsort(order, kind="stable")
-    is_there = places < counts[:, None]
-    return counts, times.T[back][is_there], values.T[back][is_there].view(np.float64)
+    return counts, times, values.view(np.float64)
 
 
 class _Bits:
@@ -69,18 +71,17 @@ class _Bits:
     def __init__(self, data: bytes) -> None:
         self._bytes: npt.NDArray[np.uint8] = np.frombuffer(data, np.uint8)
         self._words: Words = np.ndarray((len(data) - _BYTE,), ">u8", data, strides=(1,))  # one that begins at each byte
-        self._last = np.uint64(len(data) - _WORD)
 
     def word(self, at: Words) -> Words:
         """What comes at each place: 57 bits or more, then noughts."""
-        found: Words = self._words[np.minimum(at >> _U[3], self._last).view(np.int64)].astype(np.uint64)
+        found: Words = self._words[(at >> _U[3]).view(np.int64)].astype(np.uint64)
         found <<= at & _U[7]
         return found
 
     def whole(self, at: Words) -> Words:
         """The same, all 64 bits."""
         found = self.word(at)
-        rest = self._bytes[np.minimum(at >> _U[3], self._last).view(np.int64) + _BYTE].astype(np.uint64)
+        rest = self._bytes[(at >> _U[3]).view(np.int64) + _BYTE].astype(np.uint64)
         found |= rest >> (_U[_BYTE] - (at & _U[7]))
         return found
 

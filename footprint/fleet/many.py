@@ -6,10 +6,13 @@ hour, readings about the edges in each half hour. A job with trouble is read by 
 
 from __future__ import annotations
 
+import gc
 import math
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
 from operator import attrgetter
@@ -36,6 +39,9 @@ __all__ = ["JobEnergy", "many_energies"]
 Shown = Callable[[Sequence[Job]], Iterable[Job]]
 _FEW = 20
 """Jobs that are asked for one by one: a day of a site costs more."""
+
+_WORKERS = 3
+"""Threads that ask for a day, beside those that read single jobs."""
 
 _SKEW_JOBS, _SKEW_DEVICES = 8, 8
 _UNSEEN_GAP_S = SLOT_S / 10
@@ -101,6 +107,29 @@ def _interval(job: Job) -> Interval:
     return Interval(job.started_utc_s or 0.0, job.ended_utc_s or 0.0)
 
 
+@dataclass(slots=True)
+class _Day:
+    """What is under way of a day."""
+
+    begun_s: float
+    running: list[HeldJob]
+    longer: list[Job] = field(default_factory=list)  # that take a longer look
+    told: list[JobEnergy] = field(default_factory=list)
+    calls: list[Future[dict[str, Line] | None]] = field(default_factory=list)
+
+
+@contextmanager
+def paused_collector() -> Iterator[None]:
+    """Without looks for garbage that refers to itself: there is next to none, and they take an eighth of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 class _Sweep:
     """Goes through a site's days."""
 
@@ -117,10 +146,26 @@ class _Sweep:
         yield from in_order(partial(self._by_itself, job) for job in jobs)
 
     def all_of(self, jobs: Sequence[Job]) -> Iterator[JobEnergy]:
-        """Day by day."""
+        """Day by day: while one is added up the server works on the next."""
         fit = [job for job in jobs if _is_plain(job)]
         yield from self.alone(job for job in jobs if not _is_plain(job))
-        coming = sorted(fit, key=lambda job: -(job.started_utc_s or 0.0))
+        last: _Day | None = None
+        with ThreadPoolExecutor(_WORKERS) as self._pool:
+            try:
+                days = self._days(sorted(fit, key=lambda job: -(job.started_utc_s or 0.0)))
+                while True:
+                    with paused_collector():
+                        day = next(days, None)
+                        found = [] if last is None else list(self._told(last))
+                    yield from found
+                    if day is None:
+                        return
+                    last = day
+            finally:
+                self._pool.shutdown(cancel_futures=True)
+
+    def _days(self, coming: list[Job]) -> Iterator[_Day]:
+        """Each with its jobs begun and its questions under way."""
         running: list[HeldJob] = []
         day_s = -math.inf
         while coming or running:
@@ -130,16 +175,15 @@ class _Sweep:
             starting: list[Job] = []
             while coming and self._interval(coming[-1]).started_s < day_s + DAY_S:
                 starting.append(coming.pop())
-            longer: list[Job] = []
-            for one in self._begun(starting, day_s, longer):
+            day = _Day(day_s, running)
+            for one in self._begun(starting, day_s, day.longer):
                 if isinstance(one, HeldJob):
                     running.append(one)
                 else:
-                    yield one
-            self._go_on(running, day_s)
-            ended = [one for one in running if one.interval.ended_s <= day_s + DAY_S]
+                    day.told.append(one)
+            day.calls = [self._pool.submit(call) for call in self._calls(running, day_s)]
+            yield day
             running = [one for one in running if one.interval.ended_s > day_s + DAY_S]
-            yield from self._told(ended, longer)
 
     def _interval(self, job: Job) -> Interval:
         return _interval(job).moved(self._skew_s or 0.0)
@@ -147,7 +191,7 @@ class _Sweep:
     def _begun(self, starting: Sequence[Job], day_s: float, longer: list[Job]) -> Iterator[HeldJob | JobEnergy]:
         if not starting:
             return
-        table = table_of(self._server, day_s - PAD_S, day_s + DAY_S + 2 * PAD_S)
+        table = table_of(self._server, day_s, day_s + DAY_S + 2 * PAD_S)
         for job in starting:
             found = held_by(job, self._interval(job), table)
             if isinstance(found, str):
@@ -189,10 +233,8 @@ class _Sweep:
             self._gauges[family.name] = gauges if is_read else None
         return self._gauges[family.name]
 
-    def _go_on(self, running: Sequence[HeldJob], day_s: float) -> None:
-        """Ask for a day, and give each job its part."""
-        lines: dict[str, Line] = {}
-        calls: list[Callable[[], dict[str, Line] | None]] = []
+    def _calls(self, running: Sequence[HeldJob], day_s: float) -> Iterator[Callable[[], dict[str, Line] | None]]:
+        """What is asked for a day."""
         stalled = self._limits.stalled_utilization
         for name in {one.family.name for one in running}:
             gauges = self._gauges[name]
@@ -205,19 +247,20 @@ class _Sweep:
             spans = [span for one in own for span in one.spans(day_s, PAD_INTERVALS * gauges.interval_s)]
             if gauges.is_kept:  # what is left is the use of short jobs' devices
                 spans = [span for span in spans if span.seen is not None]
-            calls += grid_calls(gauges, edges, used, day_s, self._server, stalled)
-            calls += window_calls(gauges, spans, self._server, stalled)
-        for found in in_order(calls):
-            lines |= found or {}
-        for one in running:
+            yield from grid_calls(gauges, edges, used, day_s, self._server, stalled)
+            yield from window_calls(gauges, spans, self._server, stalled)
+
+    def _told(self, day: _Day) -> Iterator[JobEnergy]:
+        """Give each job its part of a day; the jobs that ended in it."""
+        lines: dict[str, Line] = {}
+        for call in day.calls:
+            lines |= call.result() or {}
+        for one in day.running:
             gauges = self._gauges[one.family.name]
-            one.go_on(day_s, lines, 0.0 if gauges is None else LOOK_RATIO * gauges.interval_s)
-
-    # what is known in the end
-
-    def _told(self, ended: Sequence[HeldJob], longer: Sequence[Job]) -> Iterator[JobEnergy]:
+            one.go_on(day.begun_s, lines, 0.0 if gauges is None else LOOK_RATIO * gauges.interval_s)
+        yield from day.told
         calls: list[Callable[[], JobEnergy]] = []
-        for one in ended:
+        for one in (one for one in day.running if one.interval.ended_s <= day.begun_s + DAY_S):
             one.take_powers()
             one.held = [held for held in one.held if held.is_its_own]
             if not one.held:
@@ -226,7 +269,7 @@ class _Sweep:
                 yield found
             else:
                 calls.append(partial(self._read, one))
-        calls += [partial(self._by_itself, job) for job in longer]
+        calls += [partial(self._by_itself, job) for job in day.longer]
         yield from in_order(calls)
 
     def _by_itself(self, job: Job) -> JobEnergy:

@@ -139,12 +139,14 @@ def counters_of(gauges: Gauges, uuids: Sequence[str], begun_s: float, server: Pr
     keys = ((np.repeat(chunk_places, counts) << _DEVICE) + times - since_ms)[is_reading]
     order = np.argsort(keys, kind="stable")
     keys, values = keys[order], values[is_reading][order]
-    firsts = np.flatnonzero(np.diff(keys, prepend=-1))
-    sizes = np.diff(firsts, append=keys.size)
-    if firsts.size < keys.size:
+    is_first = np.ones(keys.size, bool)
+    np.not_equal(keys[1:], keys[:-1], out=is_first[1:])
+    is_tied = np.zeros(keys.size, bool)
+    if not is_first.all():
+        firsts = np.flatnonzero(is_first)
+        is_tied = np.diff(firsts, append=keys.size) > 1
         keys, values = keys[firsts], np.maximum.reduceat(values, firsts)
-    usual_ms = gauges.usual_s * MILLISECONDS_PER_S
-    return Counters(places, since_ms, keys, values, family.per_j, sizes > 1, marks, usual_ms)
+    return Counters(places, since_ms, keys, values, family.per_j, is_tied, marks, gauges.usual_s * MILLISECONDS_PER_S)
 
 
 def _one_scraper(found: Iterable[Kept], by: str) -> Iterator[Kept]:

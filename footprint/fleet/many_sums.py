@@ -92,15 +92,14 @@ def _table(
 ) -> Floats:
     """Of several series of a device at once the highest."""
     places = {uuid: place for place, uuid in enumerate(uuids)}
+    rows = [(places[one[0][by]], *one[1:]) for one in answer if one[0].get(by) in places]
     table = np.full((len(uuids), count), np.nan)
-    for labels, times, values in answer:
-        place = places.get(labels.get(by, ""))
-        if place is None:
-            continue
-        at = np.rint((np.frombuffer(times) - first_s) / step_s).astype(np.int64)
-        told = np.frombuffer(values)
-        told = np.where((told >= 0) & (told < BLANK), told, np.nan)
-        table[place, at] = np.fmax(table[place, at], told)
+    if rows:
+        told = np.concatenate([values for _, _, values in rows])
+        at = np.rint((np.concatenate([times for _, times, _ in rows]) - first_s) / step_s).astype(np.int64)
+        whose = np.repeat([place for place, _, _ in rows], [len(values) for _, _, values in rows])
+        is_reading = (told >= 0) & (told < BLANK)
+        np.fmax.at(table, (whose[is_reading], at[is_reading]), told[is_reading])
     return table
 
 
