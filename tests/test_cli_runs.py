@@ -406,7 +406,7 @@ def test_a_run_that_was_cut_off_is_told_with_what_is_known(run: Any, home: Path)
     measured(home / "runs", "fine")
     ran = run("recover")
     assert ran.code == 0
-    assert ran.out.splitlines()[1].split()[:4] == ["aaaaaa", "killed", "2026-11-03T08:00:00Z", "2026-11-03T08:40:00Z"]
+    assert ran.out.splitlines()[1].split()[:4] == ["aaaaaa", "killed", "2026-11-03T08:00Z", "2026-11-03T08:40Z"]
     assert "fine" not in ran.out
     assert "is finished: nothing to recover" in run("recover", "fine").err
     assert "interrupted" in run("list", "--status", "interrupted").out
@@ -420,6 +420,18 @@ def test_nothing_cut_off_is_told_too(run: Any, home: Path) -> None:
 
 
 # throwing away
+
+
+@pytest.mark.parametrize("columns", [80, 100, 130, 140, 180])
+def test_no_heading_is_cut_at_any_width(run: Any, home: Path, monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    for number, name in enumerate(("a-name-that-takes-many-letters", "another-of-that-length-and-more")):
+        measured(home / "runs", f"run-{number}", gpus=range(64), end="", name=name, project="language", tags=("night",))
+    for table in (run("list"), run("recover"), run("list", "--by", "name")):
+        head = table.out[: table.out.index("a-name")].splitlines()
+        assert "…" not in "".join(head[:2])
+        assert all(len(line) <= columns for line in table.out.splitlines())
+    assert ("64 ×" in run("list").out) == (columns >= 140)
 
 
 def test_a_run_is_deleted_with_its_journals_when_asked_twice(

@@ -355,8 +355,9 @@ def run_cli(
 def test_importing_twice_adds_nothing(run_cli: Any, tmp_path: Path) -> None:
     path = tmp_path / "emissions.csv"
     path.write_text(table({}, {"run_id": OTHER}), encoding="utf-8")
-    assert run_cli(str(path)) == (0, f"{path}: 2 added\n", "")
-    assert run_cli(str(path)) == (0, f"{path}: 0 added, 2 known already\n", "")
+    for told in ("2 added", "0 added, 2 known already"):
+        code, out, err = run_cli(str(path))
+        assert (code, out.splitlines()[-1], err) == (0, f"{path}: {told}", "")
     with open_ledger() as ledger:
         entries = ledger.list()
         assert {entry.kind for entry in entries} == {"imported"}
@@ -370,7 +371,7 @@ def test_a_run_that_has_grown_since_takes_its_own_place(run_cli: Any, tmp_path: 
     later = {"timestamp": "2024-06-03T16:04:51", "energy_consumed": "3", "gpu_energy": "2.75", "duration": "10800"}
     path.write_text(table({}, later), encoding="utf-8")
     code, out, _ = run_cli(str(path))
-    assert (code, out) == (0, f"{path}: 0 added, 1 grown since, 1 rows are earlier stands of the same runs\n")
+    assert (code, out.splitlines()[-1]) == (0, f"{path}: 0 added, 1 grown since, 1 row is an earlier stand of its run")
     with open_ledger() as ledger:
         (entry,) = ledger.list()
     assert entry.it_energy_kwh.mid == pytest.approx(2.4)
@@ -380,15 +381,27 @@ def test_bad_rows_are_told_on_stderr_with_their_lines(run_cli: Any, tmp_path: Pa
     path = tmp_path / "emissions.csv"
     path.write_text(table({}, *[{"run_id": "x", "pue": "0"}] * 25), encoding="utf-8")
     code, out, err = run_cli(str(path))
-    assert (code, out) == (0, f"{path}: 1 added, 25 rows cannot be read\n")
+    assert (code, out.splitlines()[-1]) == (0, f"{path}: 1 added, 25 rows cannot be read")
     assert f"note: {path}, line 3: pue = 0: must be from 1 to 10" in err
     assert f"note: {path}: nor can lines 23, 24, 25, 26, 27 be read" in err
+
+
+def test_each_run_has_its_line_and_its_evidence_the_first_twenty_of_many(run_cli: Any, tmp_path: Path) -> None:
+    path = tmp_path / "emissions.csv"
+    path.write_text(table(*({"run_id": f"{i:08d}-0000-4000-8000-000000000000"} for i in range(23))), encoding="utf-8")
+    _, out, _ = run_cli(str(path))
+    lines = out.splitlines()
+    assert lines[0].startswith("bert: 2 × a100-sxm4-80gb, 2 h 00 min; IT 2.0 kWh (")
+    assert lines[1].startswith("evidence B: ")
+    assert len([line for line in lines if line.startswith("bert: ")]) == 20
+    assert lines[-2:] == ["and 3 more: footprint runs list", f"{path}: 23 added"]
 
 
 def test_a_dry_run_adds_nothing(run_cli: Any, tmp_path: Path) -> None:
     path = tmp_path / "emissions.csv"
     path.write_text(table({}), encoding="utf-8")
-    assert run_cli("--dry-run", str(path)) == (0, f"{path}: 1 to add\n", "")
+    code, out, err = run_cli("--dry-run", str(path))
+    assert (code, out.splitlines()[-1], err) == (0, f"{path}: 1 to add", "")
     with open_ledger() as ledger:
         assert ledger.list() == ()
 

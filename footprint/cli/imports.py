@@ -197,8 +197,8 @@ def codecarbon(
             raise redirected(error, CODECARBON, path) from error
     told = _put([one.runs for one in found], store, save=save)
     for one, what in zip(found, told, strict=True):
+        _tell_runs(one.runs)
         output.write(_told(one, what), None)
-    for one in found:
         output.notes(_problems(one))
     if not any(one.runs for one in found):
         raise typer.Exit(1)
@@ -305,23 +305,30 @@ def _show(run: Run, format: str, out: Path | None) -> None:
 
 def _tell(found: Imported, what: str, *, quiet: bool) -> None:
     """A line or two a run, what became of them, and notes on stderr."""
-    from footprint.report import job_line
-
     if not quiet:
-        for run in found.runs[:_MOST_TOLD]:
-            output.write(job_line.text(run), None)
-        if len(found.runs) > _MOST_TOLD:
-            output.write(f"and {len(found.runs) - _MOST_TOLD} more: footprint runs list", None)
+        _tell_runs(found.runs)
         output.write(f"{found.path}: {what}", None)
     output.notes([*(note for run in found.runs[:_MOST_TOLD] for note in run.notes), *found.problems])
+
+
+def _tell_runs(runs: Sequence[Run]) -> None:
+    from footprint.report import job_line
+
+    for run in runs[:_MOST_TOLD]:
+        output.write(job_line.text(run), None)
+    if len(runs) > _MOST_TOLD:
+        output.write(f"and {len(runs) - _MOST_TOLD} more: footprint runs list", None)
 
 
 def _told(found: Table, what: str) -> str:
     rest = []
     if found.earlier:
-        rest.append(f"{len(found.earlier)} rows are earlier stands of the same runs")
+        count = len(found.earlier)
+        rest.append(
+            "1 row is an earlier stand of its run" if count == 1 else f"{count} rows are earlier stands of runs"
+        )
     if found.bad:
-        rest.append(f"{len(found.bad)} rows cannot be read")
+        rest.append(f"{len(found.bad)} row{'' if len(found.bad) == 1 else 's'} cannot be read")
     return f"{found.path}: " + ", ".join([what, *rest])
 
 

@@ -119,9 +119,12 @@ def list_runs(
 
 def _show(table: Table, summary: str, cut: str, out: Path | None) -> None:
     """The table and the sum of all under it."""
-    from footprint.report import terminal
+    from footprint.report import run_listing, terminal
 
     color = out is None and output.is_colored()
+    if out is None:
+        table = terminal.fitting(table, run_listing.LEAST_COLUMNS, cut, shutil.get_terminal_size().columns)
+        cut = cut if cut in table.columns else "name"
     body = terminal.as_text(table, color=color, cut=cut) if table.rows else ""
     if body or out is not None:
         output.write(body + (f"\n{summary}\n" if summary else ""), out)

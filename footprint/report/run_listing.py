@@ -13,6 +13,8 @@ from footprint.units import show_number
 from footprint.values import Range
 
 NONE = "(none)"
+LEAST_COLUMNS = 6
+"""Of a run, which stand there on any screen."""
 _RANGED = (
     "it_energy_kwh", "facility_energy_kwh", "operational_location_kgco2e", "total_location_kgco2e", "electricity_usd",
 )  # fmt: skip
@@ -34,7 +36,7 @@ def _entry(one: Entry, handle: str, wide: bool) -> tuple[Cell, ...]:
         _called(one, handle, _LONGEST_HANDLE if wide else _NARROW_HANDLE),
         _cut(one.name, _LONGEST_NAME) if wide else plain(one.name),
         plain(one.status),
-        utc(one.started_utc_s)[:_SHORT] + "Z",
+        _minute(one.started_utc_s),
         show_range("facility_energy_kwh", one.facility_energy_kwh, bounds=False),
         show_range("total_location_kgco2e", one.total_location_kgco2e, bounds=False),
     )
@@ -62,6 +64,10 @@ def _cut(text: str, most: int) -> str:
     return shown if len(shown) <= most else shown[: most - 1] + "…"
 
 
+def _minute(seconds: float) -> str:
+    return utc(seconds)[:_SHORT] + "Z"
+
+
 def _bill(value: Range | None) -> str:
     return UNKNOWN if value is None else show_range("electricity_usd", value, bounds=False)
 
@@ -71,10 +77,10 @@ def recovered(found: Sequence[Entry], handles: Mapping[str, str]) -> Table:
     columns = ("run", "name", "began", "last reading", "IT energy", "hours")
     rows = tuple(
         (
-            plain(handles.get(one.id, one.id)),
+            _called(one, handles.get(one.id, one.id), _NARROW_HANDLE),
             plain(one.name),
-            utc(one.started_utc_s),
-            utc(one.ended_utc_s),
+            _minute(one.started_utc_s),
+            _minute(one.ended_utc_s),
             show_range("it_energy_kwh", one.it_energy_kwh, bounds=False),
             show_number(one.accelerator_hours),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
+from dataclasses import replace
 
 from rich.console import Console, RenderableType
 from rich.table import Table as Grid
@@ -11,10 +12,27 @@ from rich.text import Text
 
 from footprint.report.tables import Table, show_cell
 
+_GAP = 2
+_LEAST = 8
+"""Letters that a column which gives way keeps."""
+
 
 def as_text(table: Table, width: int | None = None, color: bool = False, cut: str = "") -> str:
     """Aligned columns; the column named by `cut`, or else the last, gives way where the width is short."""
     return render([grid(table, cut)], width, color)
+
+
+def fitting(table: Table, least: int, cut: str, width: int) -> Table:
+    """The first `least` columns and, one after another, those of the others that the width takes."""
+    room, kept = width, 0
+    for place, name in enumerate(table.columns):
+        cells = [name, *(show_cell(row[place]) for row in table.rows)]
+        longest = max(len(line) for cell in cells for line in cell.split("\n"))
+        room -= (min(longest, _LEAST) if name == cut else longest) + (_GAP if place else 0)
+        if place >= least and room < 0:
+            break
+        kept += 1
+    return replace(table, columns=table.columns[:kept], rows=tuple(row[:kept] for row in table.rows))
 
 
 def render(items: Iterable[RenderableType], width: int | None = None, color: bool = False) -> str:
@@ -37,7 +55,9 @@ def render(items: Iterable[RenderableType], width: int | None = None, color: boo
 
 def grid(table: Table, cut: str = "") -> Grid:
     """A table without lines, under a dim header, whose `cut` column ends in an ellipsis where it must."""
-    out = Grid(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=any(name.strip() for name in table.columns))
+    out = Grid(
+        box=None, padding=(0, _GAP, 0, 0), pad_edge=False, show_header=any(name.strip() for name in table.columns)
+    )
     flexible = cut or table.columns[-1]
     for name in table.columns:
         is_flexible = name == flexible
@@ -46,7 +66,7 @@ def grid(table: Table, cut: str = "") -> Grid:
             justify="right" if name in table.right else "left",
             header_style="dim",
             no_wrap=not is_flexible,
-            min_width=8 if is_flexible else None,
+            min_width=_LEAST if is_flexible else None,
         )
     for row in table.rows:
         out.add_row(*(Text(show_cell(cell), no_wrap=True, overflow="ellipsis") for cell in row))
