@@ -7,6 +7,7 @@ import io
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 import time
@@ -270,6 +271,23 @@ def test_an_estimate_is_saved_listed_and_shown_but_in_no_total(
     with pytest.raises(SystemExit, match="1"):
         main.run(["estimate", *words, "--save", "a\nb"])
     assert "holds characters that cannot be printed" in capsys.readouterr().err
+
+
+def test_an_estimate_is_saved_into_the_ledger_that_is_named(
+    run: Any, capsys: pytest.CaptureFixture[str], home: Path, tmp_path: Path
+) -> None:
+    other = str(tmp_path / "team.sqlite")
+    words = ["--params", "7B", "--tokens", "2B", "--accelerator", "h100-sxm", "--count", "8", "--store", other]
+    with pytest.raises(SystemExit, match="0"):
+        main.run(["estimate", *words, "--save", "ours"])
+    assert re.search(r"kept as ours in .*team\.sqlite: .*, FOOTPRINT_STORE being that", capsys.readouterr().err)
+    assert "ours" in run("list", "--kind", "plan", "--store", other).out
+    assert "ours" not in run("list", "--kind", "plan").out
+    with pytest.raises(SystemExit, match="1"):
+        main.run(["estimate", *words[:-1], "postgresql://me:secret@host/db"])
+    told = capsys.readouterr()
+    assert "store: is for a plan that is kept; give --save NAME" in told.err
+    assert "secret" not in told.out + told.err
 
 
 # exporting

@@ -8,7 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from footprint.cli import output
+from footprint.cli.ledger import Store
 from footprint.cli.words import RUN_WORDS, SITE_WORDS, Data, Out, OutFormat, takes_words
+from footprint.errors import InputError
 
 Subject = Annotated[
     str | None,
@@ -26,6 +28,7 @@ def estimate(
     save: Annotated[
         str | None, typer.Option(metavar="NAME", help="Keep it under this name, to be compared with what is measured.")
     ] = None,
+    store: Store = None,
     data: Data = None,
     format: OutFormat = None,
     out: Out = None,
@@ -41,6 +44,8 @@ def estimate(
       footprint estimate llama-3.1-405b --set pue=1.05 --set mfu=0.35:0.45 --out run.json
       footprint estimate --params 7B --tokens 2B --accelerator h100-sxm --count 8 --save sft-7b
     """
+    if store is not None and save is None:
+        raise InputError("store", None, "is for a plan that is kept", "give --save NAME, or leave it out")
     name = output.chosen(format, out)
     from footprint.estimation import doors, retold
 
@@ -50,6 +55,8 @@ def estimate(
     if save is not None:
         from footprint.store import open_ledger
 
-        with open_ledger() as ledger:
+        with open_ledger(store) as ledger:
             ledger.save_plan(result, save)
-        output.notes([f"kept as {save}: footprint track --plan {shlex.quote(save)} -- COMMAND compares with it"])
+            where = f" in {ledger.place}" if store is not None else ""
+        how = f"footprint track --plan {shlex.quote(save)} -- COMMAND compares with it"
+        output.notes([f"kept as {save}{where}: {how}{', FOOTPRINT_STORE being that ledger' if where else ''}"])
