@@ -298,6 +298,7 @@ def test_a_signal_to_the_whole_group_reaches_the_command_once(started: Callable[
     assert "the command ended with exit code 7" in notes
 
 
+@pytest.mark.clock
 def test_timeout_around_us_ends_the_command_with_one_signal(started: Callable[..., Started]) -> None:
     one = started("--quiet", head=("timeout", "--foreground", "1.5"))
     assert one.line() == "SIGTERM"
