@@ -85,7 +85,7 @@ CALLS = {
     "a million scenarios": (
         "import numpy, footprint; params = numpy.geomspace(1e9, 1e12, 1_000_000)",
         "footprint.sweep(params=params, tokens=20 * params, accelerator='h100-sxm', country='FRA')",
-        5,
+        3,
     ),
     "a million points, no search": (
         SETTING,
