@@ -161,7 +161,7 @@ DECIMALS = {
     ): "named: a timing of the tracker's own, METHODOLOGY says what it costs",
     (
         "measurement/tracker/recorder.py",
-        "0.04",
+        "0.048",
     ): "named: a timing of the tracker's own, METHODOLOGY says what it costs",
     ("measurement/sampler.py", "0.02"): "named: counters that take no longer are read at one moment",
     ("measurement/tracker/words.py", "0.05"): "named: the shortest interval between readings",

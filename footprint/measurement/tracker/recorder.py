@@ -53,7 +53,7 @@ MOST_TOLD = 1000
 
 EDGE_GAP_S = 0.004
 START_EDGE_S = 0.3
-END_EDGE_S = 0.04
+END_EDGE_S = 0.048
 """Fast readings of counters: between two of them, and in all, at the start (beside the training) and at the end."""
 
 COMPANIONS_S = 5.0
