@@ -18,7 +18,7 @@ from footprint.fleet.families import INSTANCE, JOB_LABELS, PROFILE
 from footprint.fleet.meters import meter_of
 from footprint.fleet.prometheus import Prometheus, Series, in_order, milliseconds
 from footprint.fleet.queries import any_of, differs, selector
-from footprint.fleet.readings import Reading, Scraper, by_device, fullest, interval_of, readings_of, slices_of
+from footprint.fleet.readings import Reading, Scraper, by_device, fullest, interval_of, readings_of, slices_of, thinned
 from footprint.measurement.metering import Limits
 from footprint.units import J_PER_KWH, S_PER_H, S_PER_MINUTE
 from footprint.values import Meter
@@ -230,10 +230,19 @@ def _walk(
         calls = (partial(_fetched, part, *tile, server) for tile in tiles)
         for (begun_s, ended_s), found in zip(tiles, in_order(calls), strict=True):
             for uuid, readings in found.items():
-                walks[uuid].take(readings, is_jump=begun_s > until_s[uuid])
+                is_jump = begun_s > until_s[uuid]
+                for one, has_passed in _sparse(walks[uuid], readings):
+                    walks[uuid].take((one,), is_jump=has_passed or is_jump)
+                    is_jump = False
                 until_s[uuid] = ended_s
         for uuid in wanted:
             walks[uuid].take(end[0][2][uuid], is_jump=end[0][0] > until_s[uuid])
+
+
+def _sparse(walk: Walk, readings: Sequence[Reading]) -> Iterator[tuple[Reading, bool]]:
+    if not walk.meter.has_counter:
+        return ((one, False) for one in readings)
+    return thinned(readings, walk.limits.gap_ratio * walk.interval_s)
 
 
 def _fetched(part: Batch, begun_s: float, ended_s: float, server: Prometheus) -> dict[str, list[Reading]]:

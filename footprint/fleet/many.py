@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import math
 import statistics
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -138,7 +138,7 @@ class _Sweep:
         self._limits = limits(catalog)
         self._gauges: dict[str, Gauges | None] = {}
         self._meters: dict[tuple[str, str], Meter] = {}
-        self._holding: dict[str, list[tuple[HeldJob, set[str]]]] = {}
+        self._holding: dict[str, list[tuple[Held, set[str]]]] = {}
         self._absent: set[str] = set()  # hosts that were looked for and are in no metrics
 
     def alone(self, jobs: Iterable[Job]) -> Iterator[JobEnergy]:
@@ -206,12 +206,12 @@ class _Sweep:
         """Of jobs that had a device at once, each is read with the other's marks."""
         for one in found.held:
             others = self._holding.setdefault(one.device.uuid, [])
-            others[:] = [pair for pair in others if pair[0].interval.ended_s > found.interval.started_s]
+            others[:] = [pair for pair in others if pair[0].end.at_s > found.interval.started_s]
             own = set(one.device.instances)
             for other, instances in others:
                 if not own or not instances or own & instances:
-                    other.is_troubled = found.is_troubled = True
-            others.append((found, own))
+                    other.is_troubled = one.is_troubled = True
+            others.append((one, own))
 
     def _gauges_of(self, found: HeldJob) -> Gauges | None:
         """Which series such devices have, and how often they are read; asked once a kind."""
@@ -265,10 +265,13 @@ class _Sweep:
             one.held = [held for held in one.held if held.is_its_own]
             if not one.held:
                 yield unknown(one.job, "no reading bears its label between its edges: it was shorter than a scrape")
-            elif (found := self._summed(one)) is not None:
-                yield found
+                continue
+            summed = {held.device.uuid: self._walked(held, one) for held in one.held if not held.is_troubled}
+            found = {uuid: result for uuid, result in summed.items() if result is not None}
+            if len(found) == len(one.held):
+                yield self._energy(one, found)
             else:
-                calls.append(partial(self._read, one))
+                calls.append(partial(self._read, one, found))
         calls += [partial(self._by_itself, job) for job in day.longer]
         yield from in_order(calls)
 
@@ -281,13 +284,12 @@ class _Sweep:
             self._absent.update(job.hosts)
         return found
 
-    def _summed(self, one: HeldJob) -> JobEnergy | None:
-        """Counters at the edges tell it; None where they do not."""
-        if one.is_troubled:
-            return None
-        results = [self._walked(held, one) for held in one.held]
-        found = [result for result in results if result is not None]
-        return self._energy(one, found, max(_UNSEEN_GAP_S, one.gap_s)) if len(found) == len(results) else None
+    def _energy(self, one: HeldJob, found: Mapping[str, Drew], is_read: bool = False) -> JobEnergy:
+        gauges = self._gauges[one.family.name]
+        assert gauges is not None
+        unseen_s = 0.0 if is_read else one.gap_s if gauges.is_kept else max(_UNSEEN_GAP_S, one.gap_s)
+        results = [found[held.device.uuid] for held in one.held]
+        return told(one, results, self._catalog, gauges.interval_s, unseen_s)
 
     def _walked(self, held: Held, one: HeldJob) -> Drew | None:
         start, end, gauges = held.start, held.end, self._gauges[one.family.name]
@@ -342,26 +344,21 @@ class _Sweep:
             self._meters[key] = meter_of(replace(device, model=model), True, gauges.power, self._catalog)
         return self._meters[key]
 
-    def _read(self, one: HeldJob) -> JobEnergy:
-        """A job with trouble, reading by reading."""
-        devices = [held.device for held in one.held]
+    def _read(self, one: HeldJob, summed: Mapping[str, Drew]) -> JobEnergy:
+        """A job with trouble: the devices of which sums do not tell, reading by reading."""
+        found = dict(summed)
+        devices = [held.device for held in one.held if held.device.uuid not in found]
         if self._model:
             devices = [replace(device, model=self._model) for device in devices]
-        results: list[Drew] = []
         gauges = self._gauges[one.family.name]
         for batch in batches(devices, one.job.id):
             batch.power = "" if gauges is None else gauges.power
             opened = open_batch(batch, one.interval, self._server)
-            results += [
-                drew(found) for _, found in energies(opened, one.interval, self._server, self._catalog, self._limits)
-            ]
-        if len(results) < len(devices):
+            for device, energy in energies(opened, one.interval, self._server, self._catalog, self._limits):
+                found[device.uuid] = drew(energy)
+        if len(found) < len(one.held):
             return alone(one.job, self._server, self._catalog, self._model, self._skew_s)
-        return self._energy(one, results, 0.0)
-
-    def _energy(self, one: HeldJob, results: Sequence[Drew], unseen_s: float) -> JobEnergy:
-        gauges = self._gauges[one.family.name]
-        return told(one, results, self._catalog, 0.0 if gauges is None else gauges.interval_s, unseen_s)
+        return self._energy(one, found, is_read=not summed)
 
 
 def _is_plain(job: Job) -> bool:

@@ -31,6 +31,7 @@ class Held:
     share: float = 1.0  # of the device, by the slices of the job's instances
     counted_j: float = 0.0  # over whole half hours
     powered_j: float = 0.0
+    is_troubled: bool = False  # sums do not tell of it
     seen: Seen = field(default_factory=Seen)
 
     @property
@@ -47,7 +48,6 @@ class HeldJob:
     interval: Interval  # on the readings' clock
     family: Family
     held: list[Held] = field(default_factory=list)
-    is_troubled: bool = False  # sums do not tell of it
     gap_s: float = 0.0  # the longest that sums show
 
     short_seen: dict[str, Seen] = field(default_factory=dict)  # by device, from all readings of a short job
@@ -107,10 +107,10 @@ class HeldJob:
         for one in self.held:
             line = lines.get(one.device.uuid)
             if line is None:
-                self.is_troubled = True
+                one.is_troubled = True
                 continue
             if not line.troubled.isdisjoint(touched) or not line.unknown.isdisjoint(range(first, last)):
-                self.is_troubled = True
+                one.is_troubled = True
             if line.gaps_s:
                 self.gap_s = max(self.gap_s, *(line.gaps_s.get(slot, 0.0) for slot in touched))
             if last > first:

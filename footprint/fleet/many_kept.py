@@ -45,7 +45,8 @@ class Counters:
     per_j: float
     is_tied: npt.NDArray[np.bool_]  # several series told it
     marks: Mapping[Mark, Sequence[Ints]]  # when they were there
-    usual_ms: float  # no longer is there nothing between two readings
+    usual_ms: float  # a longer time between two readings is a gap
+    interval_s: float
 
     def key(self, uuid: str, at_s: float) -> int:
         """Of a moment of a device."""
@@ -75,7 +76,7 @@ class Counters:
                 line.troubled.update(slots)
             if apart_ms[i] > self.usual_ms:
                 for slot in slots:
-                    line.gaps_s[slot] = max(line.gaps_s.get(slot, 0.0), after_s - before_s)
+                    line.gaps_s[slot] = max(line.gaps_s.get(slot, 0.0), after_s - before_s - self.interval_s)
 
     def fill(self, edges: Sequence[Edge], pad_s: float) -> None:
         """The readings about moments; their power is what the counter moved before the one and after the other."""
@@ -146,7 +147,17 @@ def counters_of(gauges: Gauges, uuids: Sequence[str], begun_s: float, server: Pr
         firsts = np.flatnonzero(is_first)
         is_tied = np.diff(firsts, append=keys.size) > 1
         keys, values = keys[firsts], np.maximum.reduceat(values, firsts)
-    return Counters(places, since_ms, keys, values, family.per_j, is_tied, marks, gauges.usual_s * MILLISECONDS_PER_S)
+    return Counters(
+        places,
+        since_ms,
+        keys,
+        values,
+        family.per_j,
+        is_tied,
+        marks,
+        gauges.usual_s * MILLISECONDS_PER_S,
+        gauges.interval_s,
+    )
 
 
 def _one_scraper(found: Iterable[Kept], by: str) -> Iterator[Kept]:

@@ -10,20 +10,23 @@ from __future__ import annotations
 import bisect
 import itertools
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from footprint.fleet.devices import Device, Labels, slices
 from footprint.fleet.families import INSTANCE, JOB_LABELS, PROFILE, TARGET_LABELS
 from footprint.fleet.prometheus import Series
+from footprint.units import S_PER_MINUTE
 
-__all__ = ["Reading", "Scraper", "by_device", "fullest", "interval_of", "readings_of", "slices_of"]
+__all__ = ["Reading", "Scraper", "by_device", "fullest", "interval_of", "readings_of", "slices_of", "thinned"]
 
 Holder = tuple[tuple[str, str], ...]
 Scraper = tuple[str, ...]
 
 _SLICES, _USUAL_SLICES = (("A30", 4), ("RTX PRO 6000", 4), ("RTX PRO 5000", 2), ("RTX PRO 4500", 2)), 7
+
+_SPARSE_S = 10 * S_PER_MINUTE
 
 _GAP_RATIO = 2.5
 """Intervals without a reading before another scraper's is taken; one may be missed, and none comes at its time."""
@@ -137,6 +140,33 @@ def readings_of(
         for _, moments in ordered
     ]
     return _filled(lists)
+
+
+def thinned(readings: Sequence[Reading], usual_s: float) -> Iterator[tuple[Reading, bool]]:
+    """Without those between which nothing happens: the counter rises and the share stays; each with whether some
+    before it were passed over. Energy between two readings of one counter is their difference, however many lie in
+    between; some are kept, so that it is known when."""
+    kept: Reading | None = None
+    before: Reading | None = None
+    for one, after in itertools.zip_longest(readings, readings[1:]):
+        is_plain = (
+            kept is not None and one.at_s - kept.at_s < _SPARSE_S and _goes_on(before, one, usual_s)
+            and _goes_on(one, after, usual_s)
+        )  # fmt: skip
+        if not is_plain:
+            yield one, before is not kept
+            kept = one
+        before = one
+
+
+def _goes_on(before: Reading | None, after: Reading | None, usual_s: float) -> bool:
+    if before is None or after is None or before.energy_j is None or after.energy_j is None:
+        return False
+    return (
+        before.energy_j < after.energy_j
+        and after.at_s - before.at_s <= usual_s
+        and (before.share, before.is_marked) == (after.share, after.is_marked)
+    )
 
 
 def slices_of(model: str) -> int:
