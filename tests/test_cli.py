@@ -159,11 +159,15 @@ def test_a_mistyped_choice_is_told_the_nearest_beside_all(run: Any, arguments: l
 
 
 def test_a_choice_that_is_near_none_is_told_all(run: Any) -> None:
-    assert (
-        run("jobs", "--by", "xyz")
-        .err.strip()
-        .endswith("is not one of 'user', 'account', 'project', 'partition', 'month'.")
-    )
+    told = run("jobs", "--by", "xyz").err.strip()
+    assert told.endswith("is not one of 'user', 'account', 'project', 'partition', 'month'.")
+
+
+@pytest.mark.parametrize("command", ["estimate", "explain"])
+def test_nothing_asked_is_told_what_to_ask(run: Any, command: str) -> None:
+    ran = run(command)
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.startswith("error: plan: is missing; name a model (footprint catalog models) or a plan.yaml, or")
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,8 @@ def test_a_file_without_its_kind_is_looked_into(cli: Cli) -> None:
     code, _, err = cli("nothing.here")
     assert code == 2
     assert "'nothing.here' is neither a file that is there nor a kind: wandb, mlflow" in err
+    assert "Did you mean" not in err
+    assert cli("wanbd", "x")[2].endswith(" Did you mean 'wandb'?\n")
 
 
 def test_a_wrong_file_is_refused_before_any_is_added(cli: Cli) -> None:

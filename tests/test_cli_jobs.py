@@ -47,6 +47,18 @@ def test_a_month_without_jobs_is_told_and_no_error(run: Any) -> None:
     assert "no job with accelerators between 2026-09-01 and 2026-10-01" in out
 
 
+# when
+
+
+def test_a_job_that_ends_before_it_begins_is_refused_as_it_was_typed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ["--host", "gpu01", "--from", "2026-11-01T08:00", "--to", "2026-11-01T07:00", "--accelerator", "h100-sxm"]
+    with pytest.raises(SystemExit, match="1"):
+        main.run(["job", *words])
+    assert "to = '2026-11-01T07:00': is not after 2026-11-01T08:00; give --from and" in capsys.readouterr().err
+
+
 # which accelerators
 
 

@@ -290,6 +290,13 @@ def test_an_estimate_is_saved_into_the_ledger_that_is_named(
     assert "secret" not in told.out + told.err
 
 
+def test_a_file_that_is_named_and_was_no_ledger_is_told(run: Any, home: Path, tmp_path: Path) -> None:
+    named = str(tmp_path / "tema.sqlite")
+    assert f"note: there was no ledger at {named}: a new one is begun" in run("list", "--store", named).err
+    assert "there was no ledger" not in run("list", "--store", named).err
+    assert "there was no ledger" not in run("list").err
+
+
 # exporting
 
 

@@ -46,6 +46,7 @@ def estimate(
     """
     if store is not None and save is None:
         raise InputError("store", None, "is for a plan that is kept", "give --save NAME, or leave it out")
+    check_asked(subject, words)
     name = output.chosen(format, out)
     from footprint.estimation import doors, retold
 
@@ -60,3 +61,10 @@ def estimate(
             where = f" in {ledger.place}" if store is not None else ""
         how = f"footprint track --plan {shlex.quote(save)} -- COMMAND compares with it"
         output.notes([f"kept as {save}{where}: {how}{', FOOTPRINT_STORE being that ledger' if where else ''}"])
+
+
+def check_asked(subject: str | None, words: dict[str, Any]) -> None:
+    """Refuse a command without a word of what is meant; a missing word of several is told where it is missed."""
+    if subject is None and not words:
+        fix = "name a model (footprint catalog models) or a plan.yaml, or give --params, --tokens and --accelerator"
+        raise InputError("plan", None, "is missing", fix)

@@ -6,7 +6,7 @@ import shutil
 from typing import Any
 
 from footprint.cli import output
-from footprint.cli.estimate import Subject
+from footprint.cli.estimate import Subject, check_asked
 from footprint.cli.words import RUN_WORDS, SITE_WORDS, Data, Out, takes_words
 
 WIDEST = 100
@@ -22,6 +22,7 @@ def explain(words: dict[str, Any], subject: Subject = None, data: Data = None, o
       footprint explain llama-3.1-405b
       footprint explain --params 7B --tokens 2T --accelerator h100-sxm --count 512
     """
+    check_asked(subject, words)
     from footprint.estimation import doors
     from footprint.report import explain as report
 

@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 from footprint.cli import output
 from footprint.cli.ledger import Store
 from footprint.cli.words import SITE_WORDS, Data, Out, OutFormat, takes_words
-from footprint.errors import DataError, InputError
+from footprint.errors import DataError, InputError, close_names
 from footprint.moments import moment
 
 if TYPE_CHECKING:
@@ -29,7 +29,9 @@ class Kinds(TyperGroup):
         """The command of this name, or for this file."""
         if args and args[0] not in self.commands:
             if not Path(args[0]).exists():
-                ctx.fail(f"'{args[0]}' is neither a file that is there nor a kind: {', '.join(self.commands)}")
+                near = close_names(args[0], self.commands)
+                hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+                ctx.fail(f"'{args[0]}' is neither a file that is there nor a kind: {', '.join(self.commands)}.{hint}")
             from footprint.fleet.kinds import kind_of
 
             kind = kind_of(Path(args[0]))

@@ -145,6 +145,8 @@ def _job(
     now_s = time()
     if started_s is not None and started_s > now_s and (ended_s is None or ended_s > started_s):
         raise InputError("from", begin, "lies ahead", "give a time that has passed; for plans: footprint estimate")
+    if started_s is not None and ended_s is not None and ended_s <= started_s:
+        raise InputError("to", end, f"is not after {begin}", "give --from and --to in order, with their zone")
     if host is not None and ended_s is None and started_s is not None and not (subject or pod["pod"]):
         ended_s = now_s
     return Job(

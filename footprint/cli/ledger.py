@@ -117,6 +117,7 @@ def caught_up(
         return reading.read_run(run, data=data)
 
     stamp = f"{__version__} {catalog.open_catalog(data).digest()}"
+    output.notes(_begun(store))
     ledger, problem = (open_ledger(store), "") if writes else open_ledger_for_reading(store)
     with ledger:
         if writes:
@@ -126,6 +127,13 @@ def caught_up(
         output.notes(run_listing.broken(found.skipped))
         output.notes(plain(note) for note in found.notes)
         yield ledger, found
+
+
+def _begun(store: str | None) -> Iterator[str]:
+    """That a file which is named, and may be mistyped, was no ledger until now."""
+    named = store or os.environ.get("FOOTPRINT_STORE")
+    if named and "://" not in named and not Path(named).expanduser().exists():
+        yield f"there was no ledger at {named}: a new one is begun"
 
 
 def _progress(folders: Sequence[Path]) -> Iterable[Path]:
