@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 from footprint import __version__
 from footprint.cli import main
@@ -62,6 +63,23 @@ def test_every_command_has_help_with_examples(run: Any, command: str) -> None:
     ran = run(command, "--help")
     assert ran.code == 0
     assert f"  footprint {command}" in ran.out.split("Examples:")[1]
+
+
+def commands() -> list[tuple[str, ...]]:
+    """Every command and each of its own."""
+    found, left = [], [((), typer.main.get_command(main.app))]
+    while left:
+        name, command = left.pop()
+        found.append(name)
+        left += [((*name, sub), inner) for sub, inner in getattr(command, "commands", {}).items()]
+    return sorted(found)
+
+
+@pytest.mark.parametrize("command", commands(), ids=" ".join)
+def test_help_fits_80_columns_but_for_lines_to_be_copied(run: Any, command: tuple[str, ...]) -> None:
+    ran = run(*command, "--help")
+    assert ran.code == 0
+    assert [line for line in ran.out.splitlines() if len(line) > 80 and not line.startswith("    footprint ")] == []
 
 
 def test_version(run: Any) -> None:

@@ -57,16 +57,27 @@ def chart(
     """Draw a plan, several, a run, or all that was measured.
 
     \b
-    A plan:   answer      energy and CO2e by part       bridge   model card to facility
-              tornado     what moves the answer         hours    hours, days, dollars by count
-              world       a map by country              regions  the clouds' regions ranked
-              heatmap     two words given as lists      pareto   dollars, tonnes, days of choices
-              scaling     MFU by count                  layout   MFU by tensor and pipeline size
-    Plans:    compare     side by side                  quality  published scores against tonnes
-    A run:    power       over time, with windows       components  measured, modelled, assumed
-              cumulative  CO2e and its forecast         planned  against actual
-              idle        share drawn idle              profile  a zone's hours, with a run on them
-    All:      history     runs by month and project     backtest, throughput  predicted, reported
+    A plan:   answer      energy and CO2e by part
+              bridge      from the model card's energy to the facility's
+              tornado     what moves the answer
+              hours       hours, days and dollars by count
+              world       a map by country
+              regions     the clouds' regions ranked
+              heatmap     two words given as lists
+              pareto      dollars, tonnes and days of several choices
+              scaling     MFU by count
+              layout      MFU by tensor and pipeline size
+    Plans:    compare     side by side
+              quality     published scores against tonnes
+    A run:    power       over time, with windows
+              components  measured, modelled, assumed
+              cumulative  CO2e and its forecast
+              planned     planned against actual
+              idle        the share drawn while idle
+              profile     a zone's hours, with a run on them
+    All:      history     runs by month and project
+              backtest    reported and estimated hours
+              throughput  predicted and measured MFU
 
     \b
     Examples:

@@ -91,8 +91,9 @@ def jobs(
     \b
     To save what sacct knows:
       sacct -a -D --parsable2 --noconvert -S 2026-10-01 -E 2026-11-01 -o
-      JobID,JobIDRaw,Cluster,User,Account,Partition,State,Start,End,ElapsedRaw,NNodes,NodeList,AllocTRES,
-      ConsumedEnergyRaw,TRESUsageInTot,AdminComment,JobName > saved.txt      (in one line)
+      JobID,JobIDRaw,Cluster,User,Account,Partition,State,Start,End,ElapsedRaw,
+      NNodes,NodeList,AllocTRES,ConsumedEnergyRaw,TRESUsageInTot,AdminComment,
+      JobName > saved.txt                                      (in one line)
     """
     name = _format(html, csv, format, out)
     from dataclasses import replace

@@ -44,7 +44,6 @@ def report(
 ) -> None:
     """Write all there is to say of a run or a plan as one page, to read, print or send.
 
-    \b
     One .html file that needs no network: the answer, pictures, every step with its numbers, every
     assumption with its source, what was not measured, a paragraph and BibTeX for a paper. Its data
     are inside: footprint estimate PAGE.html starts again from it.
