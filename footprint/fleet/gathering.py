@@ -18,7 +18,17 @@ from footprint.fleet.families import INSTANCE, JOB_LABELS, PROFILE
 from footprint.fleet.meters import meter_of
 from footprint.fleet.prometheus import Prometheus, Series, in_order, milliseconds
 from footprint.fleet.queries import any_of, differs, selector
-from footprint.fleet.readings import Reading, Scraper, by_device, fullest, interval_of, readings_of, slices_of, thinned
+from footprint.fleet.readings import (
+    Reading,
+    Scraper,
+    by_device,
+    fullest,
+    goes_on,
+    interval_of,
+    readings_of,
+    slices_of,
+    thinned,
+)
 from footprint.measurement.metering import Limits
 from footprint.units import J_PER_KWH, S_PER_H, S_PER_MINUTE
 from footprint.values import Meter
@@ -89,7 +99,7 @@ def open_batch(batch: Batch, job: Interval, server: Prometheus) -> Batch:
         windows = [(job.started_s - PAD_S, job.ended_s + PAD_S)]
     batch.power = batch.power or _power(batch, windows, server)
     for started_s, ended_s in windows:
-        series = _raw(batch, started_s, ended_s, server)
+        series = (_counters(batch, started_s, ended_s, server), _powers(batch, started_s, ended_s, server))
         if not batch.first:
             own = by_device(series[0] or series[1], batch.devices)
             batch.first = {uuid: fullest(found) for uuid, found in own.items()}
@@ -116,12 +126,13 @@ def _power(batch: Batch, windows: Sequence[tuple[float, float]], server: Prometh
     return names[0]
 
 
-def _raw(batch: Batch, started_s: float, ended_s: float, server: Prometheus) -> tuple[list[Series], list[Series]]:
+def _counters(batch: Batch, started_s: float, ended_s: float, server: Prometheus) -> list[Series]:
     counter = batch.devices[0].family.counter
-    return (
-        server.raw(selector(counter, batch.matcher), started_s, ended_s) if counter else [],
-        server.raw(selector(batch.power, batch.matcher), started_s, ended_s) if batch.power else [],
-    )
+    return server.raw(selector(counter, batch.matcher), started_s, ended_s) if counter else []
+
+
+def _powers(batch: Batch, started_s: float, ended_s: float, server: Prometheus) -> list[Series]:
+    return server.raw(selector(batch.power, batch.matcher), started_s, ended_s) if batch.power else []
 
 
 def _readings(batch: Batch, series: tuple[list[Series], list[Series]]) -> dict[str, list[Reading]]:
@@ -231,7 +242,7 @@ def _walk(
         for (begun_s, ended_s), found in zip(tiles, in_order(calls), strict=True):
             for uuid, readings in found.items():
                 is_jump = begun_s > until_s[uuid]
-                for one, has_passed in _sparse(walks[uuid], readings):
+                for one, has_passed in thinned(readings):
                     walks[uuid].take((one,), is_jump=has_passed or is_jump)
                     is_jump = False
                 until_s[uuid] = ended_s
@@ -239,14 +250,13 @@ def _walk(
             walks[uuid].take(end[0][2][uuid], is_jump=end[0][0] > until_s[uuid])
 
 
-def _sparse(walk: Walk, readings: Sequence[Reading]) -> Iterator[tuple[Reading, bool]]:
-    if not walk.meter.has_counter:
-        return ((one, False) for one in readings)
-    return thinned(readings, walk.limits.gap_ratio * walk.interval_s)
-
-
 def _fetched(part: Batch, begun_s: float, ended_s: float, server: Prometheus) -> dict[str, list[Reading]]:
-    return _readings(part, _raw(part, begun_s, ended_s, server))
+    """Power is asked for where it has to bridge what the counter does not tell."""
+    counters = _counters(part, begun_s, ended_s, server)
+    found = _readings(part, (counters, []))
+    if all(goes_on(readings) for readings in found.values()):
+        return found
+    return _readings(part, (counters, _powers(part, begun_s, ended_s, server)))
 
 
 def _tiles(

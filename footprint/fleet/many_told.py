@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from footprint.catalog import Catalog
 from footprint.errors import InputError
@@ -129,8 +130,14 @@ def _largest(meters: Iterable[MeterUsage]) -> float:
 
 
 def _kind(names: Iterable[str], catalog: Catalog) -> str:
-    kinds = {"" if (known := accelerator_of(name, catalog)) is None else known.id for name in names}
+    kinds = {_id_of(name, catalog) for name in names}
     return kinds.pop() if len(kinds) == 1 else ""
+
+
+@lru_cache(256)
+def _id_of(name: str, catalog: Catalog) -> str:
+    known = accelerator_of(name, catalog)
+    return "" if known is None else known.id
 
 
 def _added(parts: Iterable[Range]) -> Range:

@@ -19,7 +19,17 @@ from footprint.fleet.families import INSTANCE, JOB_LABELS, PROFILE, TARGET_LABEL
 from footprint.fleet.prometheus import Series
 from footprint.units import S_PER_MINUTE
 
-__all__ = ["Reading", "Scraper", "by_device", "fullest", "interval_of", "readings_of", "slices_of", "thinned"]
+__all__ = [
+    "Reading",
+    "Scraper",
+    "by_device",
+    "fullest",
+    "goes_on",
+    "interval_of",
+    "readings_of",
+    "slices_of",
+    "thinned",
+]
 
 Holder = tuple[tuple[str, str], ...]
 Scraper = tuple[str, ...]
@@ -142,10 +152,11 @@ def readings_of(
     return _filled(lists)
 
 
-def thinned(readings: Sequence[Reading], usual_s: float) -> Iterator[tuple[Reading, bool]]:
+def thinned(readings: Sequence[Reading]) -> Iterator[tuple[Reading, bool]]:
     """Without those between which nothing happens: the counter rises and the share stays; each with whether some
     before it were passed over. Energy between two readings of one counter is their difference, however many lie in
     between; some are kept, so that it is known when."""
+    usual_s = _GAP_RATIO * interval_of(readings)
     kept: Reading | None = None
     before: Reading | None = None
     for one, after in itertools.zip_longest(readings, readings[1:]):
@@ -159,14 +170,22 @@ def thinned(readings: Sequence[Reading], usual_s: float) -> Iterator[tuple[Readi
         before = one
 
 
+def goes_on(readings: Sequence[Reading]) -> bool:
+    """Whether the counter only rises, without a gap."""
+    usual_s = _GAP_RATIO * interval_of(readings)
+    return len(readings) > 1 and all(_rises(before, after, usual_s) for before, after in itertools.pairwise(readings))
+
+
 def _goes_on(before: Reading | None, after: Reading | None, usual_s: float) -> bool:
-    if before is None or after is None or before.energy_j is None or after.energy_j is None:
+    if before is None or after is None or (before.share, before.is_marked) != (after.share, after.is_marked):
         return False
-    return (
-        before.energy_j < after.energy_j
-        and after.at_s - before.at_s <= usual_s
-        and (before.share, before.is_marked) == (after.share, after.is_marked)
-    )
+    return _rises(before, after, usual_s)
+
+
+def _rises(before: Reading, after: Reading, usual_s: float) -> bool:
+    if before.energy_j is None or after.energy_j is None:
+        return False
+    return before.energy_j < after.energy_j and after.at_s - before.at_s <= usual_s
 
 
 def slices_of(model: str) -> int:
