@@ -163,7 +163,7 @@ DECIMALS = {
         "measurement/tracker/recorder.py",
         "0.048",
     ): "named: a timing of the tracker's own, METHODOLOGY says what it costs",
-    ("measurement/sampler.py", "0.02"): "named: counters that take no longer are read at one moment",
+    ("measurement/sampler/shift.py", "0.02"): "named: counters that take no longer are read at one moment",
     ("measurement/tracker/words.py", "0.05"): "named: the shortest interval between readings",
     ("measurement/tracker/forecasting.py", "0.01"): "named: below it a forecast says nothing of a budget",
     ("measurement/command.py", "0.02"): "named: within it a signal to many processes has reached them all",

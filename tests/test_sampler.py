@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import threading
+import time
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
@@ -487,6 +488,55 @@ def test_a_driver_that_hangs_holds_up_its_thread_and_nobody_else() -> None:
     assert sampler.stop(PATIENCE_S)
     assert len(taken.full) == 2
     assert taken.finished == 1
+
+
+@pytest.mark.parametrize("way", ["read", "count"])
+def test_where_one_sensor_hangs_the_others_are_read_on_and_the_end_waits_for_nothing(way: str) -> None:
+    hangs, has_hung, pace = threading.Event(), threading.Event(), FakePace()
+    stuck, well = Counting(pace, "stuck"), Counting(pace, "well")
+    real = Pace(0.02, EDGE_GAP_S, 0.0, 0.0, hang_s=0.2)
+    inner = getattr(stuck, way)
+
+    def hang() -> Sequence[object]:
+        pace.now_s += 0.1  # counters rise
+        if len(taken.full) > 1:
+            has_hung.set()
+            hangs.wait(PATIENCE_S)
+        return inner()  # type: ignore[no-any-return]
+
+    setattr(stuck, way, hang)
+    taken, told = Taken(), []
+    sampler = Sampler(lambda: [stuck, well], taken.take, taken.finish, real, lambda *counts: told.append(counts))
+    assert sampler.start(PATIENCE_S)
+    assert has_hung.wait(PATIENCE_S)
+    read_before = len(well.read_at_s)
+    deadline_s = time.monotonic() + PATIENCE_S
+    while len(well.read_at_s) < read_before + 3 and time.monotonic() < deadline_s:
+        pace.now_s += 0.1
+        time.sleep(0.01)
+    assert list(sampler.problems) == ["stuck"]
+    assert "no answer for 0.2 s" in sampler.problems["stuck"]
+    assert sampler.stop(PATIENCE_S)
+    assert [sample.meter for sample in taken.full[-1][1]] == ["well"]
+    assert (taken.finished, well.log[-1], "close" in stuck.log) == (1, "close", False)
+    full_count = len(taken.full)
+    hangs.set()  # it comes back: nobody waits for it any more
+    while "close" not in stuck.log and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+    assert (taken.finished, stuck.log[-1], len(taken.full), sampler.failure) == (1, "close", full_count, "")
+
+
+def test_a_call_that_takes_its_time_is_waited_for() -> None:
+    pace = Pace(0.02, EDGE_GAP_S, 0.0, 0.0, hang_s=0.3)
+    slow = FakeSensor(FakePace(), "slow", updates_s=None)
+    slow.fails = lambda count: time.sleep(0.1)
+    taken = Taken()
+    sampler = Sampler(lambda: [slow], taken.take, taken.finish, pace)
+    assert sampler.start(PATIENCE_S)
+    time.sleep(0.8)
+    assert sampler.stop(PATIENCE_S)
+    assert (sampler.problems, taken.finished) == ({}, 1)
+    assert not any(thread.is_alive() for thread in sampler._threads)
 
 
 def test_a_stop_that_is_asked_for_on_the_samplers_own_thread_does_not_wait_for_itself() -> None:

@@ -77,8 +77,15 @@ class Trouble:
         return journal.files_of(only_run(self.child))
 
 
-FIELDS = "nvmlDeviceGetFieldValues"
 Cause = Callable[[Emulator, float], Any]
+
+
+def in_readings(host: Emulator, **fault: Any) -> None:
+    """Trouble of the calls that tell energy and power."""
+    for function in ("nvmlDeviceGetFieldValues", "nvmlDeviceGetTotalEnergyConsumption"):
+        host.fault(function, **fault)
+
+
 AT_START: Mapping[str, Cause] = {
     "hangs as it is opened": lambda host, at_s: host.fault("nvmlDeviceGetCount", hang=True),
     "hangs as it is opened, and lets go after the end": lambda host, at_s: host.fault("nvmlDeviceGetCount", hang=True),
@@ -93,17 +100,17 @@ IN_MIDDLE: Mapping[str, Cause] = {
     "loses a GPU": lambda host, at_s: host.lose(0, at_s=at_s),
     "loses both GPUs": lambda host, at_s: [host.lose(gpu, at_s=at_s) for gpu in range(2)],
     "fails at random": lambda host, at_s: host.fault("nvmlDeviceGet*", error="unknown", probability=0.3, from_s=at_s),
-    "fails for a while": lambda host, at_s: host.fault(FIELDS, error="unknown", from_s=at_s, until_s=at_s + 1.2),
-    "hangs": lambda host, at_s: host.fault(FIELDS, hang=True, from_s=at_s),
-    "hangs for a while": lambda host, at_s: host.fault(FIELDS, hang=True, from_s=at_s),
-    "is shut down by another": lambda host, at_s: host.fault(
-        FIELDS, error="uninitialized", from_s=at_s, until_s=at_s + 0.5
+    "fails for a while": lambda host, at_s: in_readings(host, error="unknown", from_s=at_s, until_s=at_s + 1.2),
+    "hangs": lambda host, at_s: in_readings(host, hang=True, from_s=at_s),
+    "hangs for a while": lambda host, at_s: in_readings(host, hang=True, from_s=at_s),
+    "is shut down by another": lambda host, at_s: in_readings(
+        host, error="uninitialized", from_s=at_s, until_s=at_s + 0.5
     ),
     "stands still": lambda host, at_s: host.set(0, counter_stuck_at_s=at_s),
     "has absurd counters": lambda host, at_s: host.set(0, counter_gain=1e6),
 }
 AT_END: Mapping[str, Cause] = {
-    "hangs at the end": lambda host, at_s: host.fault(FIELDS, hang=True),
+    "hangs at the end": lambda host, at_s: in_readings(host, hang=True),
     "hangs as it is shut down": lambda host, at_s: host.fault("nvmlShutdown", hang=True),
 }
 BEFORE_S, AFTER_S = 1.2, 2.4
@@ -233,6 +240,36 @@ def test_nothing_is_told_where_nothing_goes_wrong(troubled: Mapping[str, Trouble
     for meter in accelerators(trouble.run):
         assert (meter.gaps, meter.resets_count) == ((), 0)
         assert meter.coverage_share == 1.0
+
+
+def test_where_the_driver_hangs_the_other_sensors_go_on_and_the_end_waits_for_nothing(
+    nursery: Nursery, hosts: Hosts
+) -> None:
+    host = hosts(gpus=1, counter_period_ms=20)
+    story = """
+import functools
+import footprint.measurement.tracker.recorder as recorder
+recorder.Pace = functools.partial(recorder.Pace, hang_s=0.4)
+tracker = footprint.track("t", interval_s=0.2, sensors=("nvml", "cpu-load"))
+run = tracker.start()
+say(time.monotonic())
+while not any("no answer for 0.4 s" in note for note in run.notes):
+    time.sleep(0.01)
+time.sleep(1.0)
+tracker.stop()
+"""
+    child = nursery.start(host, story)
+    child.wait_for()
+    in_readings(host, hang=True)
+    assert child.wait(PATIENCE_OF_A_BUSY_MACHINE_S) == 0
+    run = read_run(only_run(child))
+    gpu, cpu = (meter for name in ("accelerator", "cpu") for meter in run.meters if meter.meter.component == name)
+    assert run.status == "finished"
+    assert gpu.gaps[-1].reason == "ceased to answer"
+    assert (cpu.gaps, cpu.coverage_share) == ((), 1.0)
+    assert any(note.startswith("nvml: gave no answer") for note in run.notes)
+    assert not any("at the end" in note for note in run.notes)
+    host.clear_faults()
 
 
 def test_a_driver_that_answers_after_the_end_claims_nothing_and_writes_nothing(

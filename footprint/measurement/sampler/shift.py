@@ -1,25 +1,20 @@
-"""Owns time: a thread that opens the sensors, reads them each interval, and stops within a bound.
-
-Everything that touches a sensor happens on this one thread, so a driver call that hangs holds up the thread and
-nothing else: who starts waits a bounded time, who stops too. What a reading means is not known here.
-"""
+"""One thread's turn at the sensors: steady readings, counters alone in between, fast ones at the edges."""
 
 from __future__ import annotations
 
-import os
-import threading
-import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from operator import gt
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from footprint.errors import SensorError
+from footprint.measurement.sampler.pace import Pace
 from footprint.units import MILLIJOULES_PER_J
 from footprint.values import Sample
 
-__all__ = ["Pace", "Readable", "Sampler"]
+__all__ = ["FULL_INTERVALS", "FULL_S", "Readable", "Relieved", "Shift", "Take", "TakeCounts"]
+
+Answer = TypeVar("Answer")
 
 Take = Callable[[float, Sequence[Sample], bool], None]
 """(moment, samples, whether counters alone were read to find an edge)."""
@@ -35,9 +30,6 @@ FULL_S, FULL_INTERVALS = 20.0, 20
 
 FIRST_INTERVALS, SLOWER_TIMES = 2, 4
 """At the start they come sooner, each after so many times as long: a short run is known too."""
-
-_TO_KNOW_THE_PERIOD = 2
-"""Moves of a counter: the time between them."""
 
 
 class Readable(Protocol):
@@ -67,135 +59,65 @@ class Readable(Protocol):
         ...
 
 
-class Pace:
-    """How time passes: a thread's own, or a test's.
+class Relieved(Exception):
+    """The call came back after all; others read on meanwhile."""
+
+
+class Shift:
+    """One thread's turn at the sensors.
 
     Parameters
     ----------
-    interval_s : between readings
-    edge_gap_s : between fast readings at the start and the end
-    start_edge_s, end_edge_s : how long they go on at most, per edge
+    sensors : that are open
+    pace, take, take_counts, problems : the sampler's
     """
 
     def __init__(
         self,
-        interval_s: float,
-        edge_gap_s: float,
-        start_edge_s: float,
-        end_edge_s: float,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self.interval_s, self.edge_gap_s = interval_s, edge_gap_s
-        self.start_edge_s, self.end_edge_s = start_edge_s, end_edge_s
-        self.clock = clock
-        self._is_stopping = False
-        self._awake = threading.Lock()  # held until then; an event would make a lock of its own for each wait
-        self._awake.acquire()
-
-    def wait(self, seconds: float) -> bool:
-        """Let time pass; True at once when a stop was asked for."""
-        if not self._is_stopping:
-            self._awake.acquire(timeout=max(seconds, 0.0))
-        return self._is_stopping
-
-    def pause(self, seconds: float) -> None:
-        """Let time pass whatever was asked for."""
-        time.sleep(max(seconds, 0.0))
-
-    def stop(self) -> None:
-        """Ask for a stop."""
-        self._is_stopping = True
-        with suppress(RuntimeError):  # asked before
-            self._awake.release()
-
-
-class Sampler:
-    """Reads sensors until told to stop.
-
-    Parameters
-    ----------
-    open_sensors : called on the thread: opens what is readable, returns it
-    take : called on the thread with each reading
-    finish : called on the thread after the last reading, before the sensors are closed
-    pace : how time passes
-    take_counts : called on the thread with a reading of counters alone; None where each is to be in full
-    """
-
-    def __init__(
-        self,
-        open_sensors: Callable[[], Sequence[Readable]],
-        take: Take,
-        finish: Callable[[], None],
+        sensors: Sequence[Readable],
         pace: Pace,
-        take_counts: TakeCounts | None = None,
+        take: Take,
+        take_counts: TakeCounts | None,
+        problems: dict[str, str],
     ) -> None:
-        self._open_sensors, self._take, self._finish, self.pace = open_sensors, take, finish, pace
-        self._take_counts = take_counts
-        self._count: Callable[[], Sequence[int]] | None = None
+        self.sensors, self.pace, self.problems = sensors, pace, problems
+        self._take, self._take_counts = take, take_counts
+        self.hanging: Readable | None = None  # not None: another thread has taken over
+        self._asked: tuple[Readable, float] | None = None  # the sensor that is in a call, and since when
+        self._counts: Sequence[tuple[Readable, Callable[[], Sequence[int]]]] = ()
         self._counted: tuple[str, ...] = ()
         self._counted_mj: Sequence[int] = ()
-        self._ready, self._done = threading.Event(), threading.Event()
-        self._thread: threading.Thread | None = None
-        self._pid = os.getpid()
-        self.problems: dict[str, str] = {}
-        self.failure = ""
         self._last: Sequence[Sample] = ()
         self._latest: dict[str, Sample] = {}  # of counters, while they are read fast
 
-    def start(self, patience_s: float) -> bool:
-        """Start reading; False when the first reading has not come within `patience_s` (it may yet)."""
-        thread = threading.Thread(target=self._run, name="footprint-sampler", daemon=True)
-        thread.start()
-        self._thread = thread
-        return self._ready.wait(patience_s)
+    def relieve(self) -> Readable | None:
+        """The sensor that hangs, if one does; this turn is over then."""
+        asked = self._asked
+        if asked is not None and self.pace.clock() - asked[1] >= self.pace.hang_s:
+            self.hanging = asked[0]
+        return self.hanging
 
-    def stop(self, patience_s: float) -> bool:
-        """Ask for the last reading and wait for it; False when the thread is held up in a call, or never was.
+    def without(self, hanging: Readable) -> Shift:
+        """A turn at the others."""
+        others = [sensor for sensor in self.sensors if sensor is not hanging]
+        return Shift(others, self.pace, self._take, self._take_counts, self.problems)
 
-        Asked on the thread itself, it comes when the thread is done with what it is at.
-        """
-        self.pace.stop()
-        if self._thread is None or self._pid != os.getpid():
-            return False  # never started, or a forked child, that has no such thread
-        if self._thread is threading.current_thread():
-            return True
-        is_done = self._done.wait(patience_s)
-        if is_done:
-            self._thread.join(patience_s)
-        return is_done
-
-    @property
-    def is_running(self) -> bool:
-        """Whether the thread reads in this process."""
-        return self._thread is not None and self._thread.is_alive() and self._pid == os.getpid()
-
-    def _run(self) -> None:
-        sensors: Sequence[Readable] = ()
-        self._thread = threading.current_thread()  # `start` may not have come so far
+    def _ask(self, sensor: Readable, question: Callable[[], Answer]) -> Answer:
+        self._check()
+        self._asked = sensor, self.pace.clock()
         try:
-            sensors = self._open_sensors()
-            self._read(sensors)
-            self._ready.set()
-            self._find_ticks(sensors, _TO_KNOW_THE_PERIOD, self.pace.start_edge_s, is_end=False)
-            self._loop(sensors)
-            self._read(sensors)
-            self._find_ticks(sensors, 1, self.pace.end_edge_s, is_end=True)
-        except Exception as error:  # noqa: BLE001 - the guard: nothing of ours may end a training
-            self.failure = f"{type(error).__name__}: {error}"
+            return question()
         finally:
-            self._ready.set()
-            self._end(sensors)
+            self._asked = None
+            self._check()
 
-    def _end(self, sensors: Sequence[Readable]) -> None:
-        for last in (self._finish, *(sensor.close for sensor in sensors)):
-            try:
-                last()
-            except Exception as error:  # noqa: BLE001 - the same guard at the end
-                self.failure = self.failure or f"{type(error).__name__}: {error}"
-        self._done.set()
+    def _check(self) -> None:
+        if self.hanging is not None:
+            raise Relieved
 
-    def _loop(self, sensors: Sequence[Readable]) -> None:
+    def loop(self) -> None:
         """Readings at a steady pace; sensors with a period of their own in between."""
+        sensors = self.sensors
         quick = [s for s in sensors if s.period_s is not None and s.period_s < self.pace.interval_s]
         interval_s = self.pace.interval_s
         beat_s = min([interval_s, *(s.period_s for s in quick if s.period_s)])
@@ -204,7 +126,7 @@ class Sampler:
         clock = self.pace.clock
         due_s = clock()
         all_due_s, full_due_s = due_s + interval_s, due_s + full_s
-        self._count = _count_of(sensors) if self._take_counts is not None and not quick else None
+        self._counts = _counts_of(sensors) if self._take_counts is not None and not quick else ()
         while True:
             due_s = max(due_s + beat_s, clock())  # late once is late once, not a burst of readings
             if self.pace.wait(due_s - clock()):
@@ -214,22 +136,27 @@ class Sampler:
                 due_s = now_s
             soon_s = now_s + beat_s / 2
             if soon_s < all_due_s:
-                self._read(quick)
+                self.read(quick)
                 continue
             all_due_s = max(all_due_s + interval_s, now_s)
             if soon_s >= full_due_s or not self._has_counted(clock):
                 full_s = min(SLOWER_TIMES * full_s, most_s)
                 full_due_s = now_s + full_s
-                self._read(sensors)
+                self.read(sensors)
 
     def _has_counted(self, clock: Callable[[], float]) -> bool:
         """Read counters alone; False where that will not do: one has not risen, is gone or slow, or there is none."""
         had_mj, begun_s = self._counted_mj, clock()
-        if self._count is None or self._take_counts is None or not had_mj:
+        if not self._counts or self._take_counts is None or not had_mj:
             return False
+        counted_mj: list[int] = []
         try:
-            counted_mj = self._count()
-            at_s = clock()
+            for sensor, count in self._counts:
+                self._asked = sensor, begun_s
+                counted_mj += count()
+            self._asked, at_s = None, clock()
+            if self.hanging is not None:
+                return False
             if len(counted_mj) != len(had_mj) or at_s - begun_s > MOMENT_S or not all(map(gt, counted_mj, had_mj)):
                 return False
             self._counted_mj = counted_mj
@@ -238,15 +165,18 @@ class Sampler:
             return False
         return True
 
-    def _read(self, sensors: Sequence[Readable]) -> None:
+    def read(self, sensors: Sequence[Readable]) -> None:
+        """One reading in full."""
         samples: list[Sample] = []
         measured: list[Sample] = []
         for sensor in sensors:
             try:
-                own = sensor.read()
+                own = self._ask(sensor, sensor.read)
                 samples += own
                 if not _is_model(sensor):
                     measured += own
+            except Relieved:
+                raise
             except SensorError as error:
                 self.problems[sensor.name] = error.told
             except Exception as error:  # noqa: BLE001 - a sensor's fault is a note, never the training's end
@@ -266,7 +196,7 @@ class Sampler:
         except Exception as error:  # noqa: BLE001 - one reading that could not be kept is no reason to keep none
             self.problems["tracker"] = f"{type(error).__name__}: {error}"
 
-    def _find_ticks(self, sensors: Sequence[Readable], wanted: int, most_s: float, is_end: bool) -> None:
+    def find_ticks(self, wanted: int, most_s: float, is_end: bool) -> None:
         """Read counters fast until each has moved so often: twice at the start tells the period, once ends the run.
 
         At the end, a counter that has not moved is handed on too: it tells how old the last reading can be.
@@ -279,7 +209,7 @@ class Sampler:
                 self.pace.pause(self.pace.edge_gap_s)
             elif self.pace.wait(self.pace.edge_gap_s):
                 return
-            moved = self._poll(sensors)
+            moved = self._poll()
             for sample in moved:
                 counted[sample.meter] = counted.get(sample.meter, 0) + 1
             if moved:
@@ -291,12 +221,14 @@ class Sampler:
             if still:
                 self._hand_on(still, True)
 
-    def _poll(self, sensors: Sequence[Readable]) -> list[Sample]:
+    def _poll(self) -> list[Sample]:
         """The counters that have moved since they were last read."""
         moved: list[Sample] = []
-        for sensor in sensors:
+        for sensor in self.sensors:
             try:
-                samples = sensor.read_counters()
+                samples = self._ask(sensor, sensor.read_counters)
+            except Relieved:
+                raise
             except Exception:  # noqa: BLE001 - told by the next full reading
                 continue
             for sample in samples:
@@ -313,9 +245,8 @@ def _is_model(sensor: Readable) -> bool:
     return bool(getattr(sensor, "is_model", False))
 
 
-def _count_of(sensors: Sequence[Readable]) -> Callable[[], Sequence[int]] | None:
-    """How energy alone is read of all that measure; None where one of them cannot, or none is there."""
-    counts = [getattr(sensor, "count", None) for sensor in sensors if not _is_model(sensor)]
-    if len(counts) < 2 or None in counts:
-        return counts[0] if len(counts) == 1 else None
-    return lambda: [one for count in counts if count is not None for one in count()]
+def _counts_of(sensors: Sequence[Readable]) -> Sequence[tuple[Readable, Callable[[], Sequence[int]]]]:
+    """How energy alone is read of all that measure; nothing where one of them cannot."""
+    found = [(sensor, getattr(sensor, "count", None)) for sensor in sensors if not _is_model(sensor)]
+    counts = [(sensor, count) for sensor, count in found if count is not None]
+    return counts if len(counts) == len(found) else ()
