@@ -106,8 +106,10 @@ class Counters:
         begun_ms, ended_ms = (one * MILLISECONDS_PER_S for one in edge.within)
         marks = [(edge.uuid, *pair) for mark in edge.marks for pair in mark.items()]
         for times in (times for mark in marks for times in self.marks.get(mark, ())):
+            if begun_ms <= times.item(0) <= ended_ms:  # as mostly
+                return True
             place = int(np.searchsorted(times, begun_ms))
-            if place < times.size and times[place] <= ended_ms:
+            if place < times.size and times.item(place) <= ended_ms:
                 return True
         return False
 
@@ -131,6 +133,8 @@ def counters_of(gauges: Gauges, uuids: Sequence[str], begun_s: float, server: Pr
     chunk = 0
     for one in found:
         first, chunk = chunk, chunk + len(one.begins)
+        if ends[first] == ends[chunk]:
+            continue
         for name in JOB_LABELS:
             if one.labels.get(name):
                 mark = (one.labels[family.uuid], name, one.labels[name])

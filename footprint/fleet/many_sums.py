@@ -24,7 +24,8 @@ __all__ = ["grid_calls"]
 
 Floats = npt.NDArray[np.float64]
 
-_GRID_DEVICES = 250
+_GRID_DEVICES, _GRID_READINGS = 250, 750_000
+"""Asked for at once: as many as a day's readings of a metric are held for."""
 
 _MOST_OFF_RATIO = 0.1
 """Between a half hour's counter and its power, beside what is usual for the device, before it is looked at."""
@@ -36,9 +37,9 @@ def grid_calls(
 ) -> Iterator[Callable[[], dict[str, Line]]]:  # fmt: skip
     """A call a group of devices; each gives their lines of the day that begins then, and fills in their edges where
     the server hands out counters. Of those `used` it is asked what they draw while they do nothing."""
-    uuids = sorted(edges)
-    for i in range(0, len(uuids), _GRID_DEVICES):
-        own = {uuid: edges[uuid] for uuid in uuids[i : i + _GRID_DEVICES]}
+    uuids, most = sorted(edges), int(_GRID_READINGS * gauges.interval_s / DAY_S)
+    for i in range(0, len(uuids), count := min(max(most, 1), _GRID_DEVICES)):
+        own = {uuid: edges[uuid] for uuid in uuids[i : i + count]}
         yield partial(_lines, gauges, own, used, begun_s, server, stalled)
 
 
