@@ -261,6 +261,7 @@ def test_alike_assumptions_of_stages_stand_once() -> None:
         ("operational_market_kgco2e", Range.exactly(0.0), "0 kgCO2e"),
         ("facility_energy_kwh", None, "not known"),
         ("onsite_water_l", Range(3.4, 12e3, 86e3), "12 thousand L (< 0.1 – 86)"),
+        ("onsite_water_l", Range(1e-11, 2.7e-6, 1.7e-5), "2.7e-6 L (< 3e-8 – 1.7e-5)"),
     ],
 )
 def test_numbers_have_one_unit_and_the_digits_that_their_range_supports(

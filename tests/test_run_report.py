@@ -16,7 +16,7 @@ import pytest
 
 from footprint import records
 from footprint.errors import UnknownName
-from footprint.report import run_formats, run_listing, run_tables, run_text, run_wording, terminal
+from footprint.report import run_formats, run_listing, run_short, run_tables, run_text, run_wording, terminal
 from footprint.report.run_result import RunResult
 from footprint.store import open_ledger
 from footprint.values import Gap, Meter, MeterUsage, Progress, Range, Run, WindowUsage
@@ -384,6 +384,15 @@ def test_a_result_loads_nothing_heavy_until_it_is_shown() -> None:
 
 
 # many runs
+
+
+def test_remarks_at_the_end_of_a_command_wrap_under_themselves_as_in_the_whole() -> None:
+    run = replace(handmade.run(), notes=(" ".join(["a remark of many words"] * 5),))
+    for shown in (run_short.text(run, width=60), run_text.text(run, width=60)):
+        lines = shown.splitlines()
+        first = next(i for i, line in enumerate(lines) if line.startswith("- a remark of"))
+        assert lines[first + 1].startswith("  ")
+        assert lines[first + 1].strip()
 
 
 def test_a_run_of_a_long_name_leaves_units_whole_in_80_columns_and_is_found_by_what_is_shown() -> None:

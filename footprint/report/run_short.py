@@ -10,7 +10,7 @@ from rich.text import Text
 from footprint.report import run_tables
 from footprint.report.run_wording import remarks, subtitle, title
 from footprint.report.tables import Table
-from footprint.report.terminal import aside, grid, heading, render
+from footprint.report.terminal import aside, grid, heading, item, render
 from footprint.report.wording import plain
 from footprint.values import Run
 
@@ -30,7 +30,7 @@ def text(run: Run, color: bool = False, width: int | None = None) -> str:
         items += _part(run_tables.against_plan(run, wide))
     told = remarks(run, _MOST_GAPS)
     if told:
-        items += [Text(), *(Text(f"- {_cut(line)}") for line in told[:_MOST_REMARKS])]
+        items += [Text(), *(item(_cut(line), columns) for line in told[:_MOST_REMARKS])]
     rest = f"{len(told) - _MOST_REMARKS} more, and all else" if len(told) > _MOST_REMARKS else "more"
     return render([*items, Text(), aside(f"{rest}: footprint runs show {plain(run.id)}")], columns, color)
 

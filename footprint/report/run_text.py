@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import textwrap
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -12,7 +11,7 @@ from footprint.report import quantities, run_tables
 from footprint.report.live_power import spark
 from footprint.report.run_wording import by_hours, card, is_by_accelerators, remarks, subtitle, title
 from footprint.report.tables import Table
-from footprint.report.terminal import aside, grid, heading, render
+from footprint.report.terminal import aside, grid, heading, item, render
 from footprint.report.wording import plain
 from footprint.units import show
 from footprint.values import Run
@@ -39,7 +38,7 @@ def text(run: Run, color: bool = False, width: int | None = None) -> str:
         items += _part(run_tables.against_plan(run, wide), head=head)
     items += _part(run_tables.windows(run)) + _part(run_tables.starts(run, wide), cut="host")
     if told := remarks(run, MOST_GAPS):
-        items += [Text(), heading("To know"), *(_item(line, columns) for line in told)]
+        items += [Text(), heading("To know"), *(item(line, columns) for line in told)]
     items += _part(quantities.ledger(run.footprint), cut="source", most=MOST_ASSUMPTIONS)
     return render(items, columns, color)
 
@@ -72,8 +71,3 @@ def _part(table: Table, cut: str | None = None, head: str = "", most: int = MOST
     rest = len(table.rows) - len(shown.rows)
     more: list[RenderableType] = [aside(f"and {rest} more: --format json has them")] if rest else []
     return [Text(), *([heading(head)] if head else []), grid(shown, table.columns[0] if cut is None else cut), *more]
-
-
-def _item(line: str, columns: int) -> Text:
-    """A remark that wraps under itself."""
-    return Text(textwrap.fill(line, columns, initial_indent="- ", subsequent_indent="  "))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -76,6 +77,11 @@ def grid(table: Table, cut: str = "") -> Grid:
 def heading(text: str) -> Text:
     """A bold line."""
     return Text(text, style="bold")
+
+
+def item(text: str, columns: int) -> Text:
+    """One of several remarks, which wraps under itself."""
+    return Text(textwrap.fill(text, columns, initial_indent="- ", subsequent_indent="  "))
 
 
 def aside(text: str) -> Text:

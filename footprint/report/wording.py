@@ -282,8 +282,8 @@ def _span(counts: list[int]) -> str:
 
 
 def _exponent(text: str) -> str:
-    """'4.140e+25' as '4.14e25'."""
-    return re.sub(r"(\d+)(\.\d*?)0*e\+?(-?)0*(\d+)", lambda m: f"{m[1]}{m[2].rstrip('.')}e{m[3]}{m[4]}", text)
+    """'4.140e+25' as '4.14e25', '3e-08' as '3e-8'."""
+    return re.sub(r"(\d(?:\.\d*[1-9])?)\.?0*e\+?(-?)0*(\d+)", r"\1e\2\3", text)
 
 
 def _trimmed(number: str) -> str:
