@@ -122,33 +122,34 @@ def counters_of(gauges: Gauges, uuids: Sequence[str], begun_s: float, server: Pr
     if answer is None:
         return None
     data, series = answer
-    found = list(_one_scraper(series, family.uuid))
-    counts, times, values = decoded(
-        data, [b for one in found for b in one.begins], [e for one in found for e in one.ends]
-    )
     places = {uuid: place for place, uuid in enumerate(uuids)}
-    chunk_places = np.repeat([places[one.labels[family.uuid]] for one in found], [len(one.begins) for one in found])
+    found = sorted(_one_scraper(series, family.uuid), key=lambda one: (places[one.labels[family.uuid]], one.first_ms))
+    try:
+        counts, times, values = decoded(
+            data, [at for one in found for at in one.begins], [at for one in found for at in one.ends]
+        )
+    except ValueError:  # what it cannot tell is asked for job by job
+        return None
     marks: dict[Mark, list[Ints]] = {}
-    ends = np.concatenate(([0], np.cumsum(counts)))
-    chunk = 0
+    upto, chunk = np.concatenate(([0], np.cumsum(counts))), 0
     for one in found:
         first, chunk = chunk, chunk + len(one.begins)
-        if ends[first] == ends[chunk]:
-            continue
-        for name in JOB_LABELS:
+        for name in JOB_LABELS if upto[first] < upto[chunk] else ():
             if one.labels.get(name):
                 mark = (one.labels[family.uuid], name, one.labels[name])
-                marks.setdefault(mark, []).append(times[ends[first] : ends[chunk]])
+                marks.setdefault(mark, []).append(times[upto[first] : upto[chunk]])
     since_ms = round(since_s * MILLISECONDS_PER_S)
+    begin_keys = [(places[one.labels[family.uuid]] << _DEVICE) - since_ms for one in found]
+    keys = np.repeat(np.repeat(begin_keys, [len(one.begins) for one in found]), counts)
+    keys += times
     is_reading = (values >= 0) & (values < BLANK) & (times >= since_ms) & (times <= until_s * MILLISECONDS_PER_S)
-    keys = ((np.repeat(chunk_places, counts) << _DEVICE) + times - since_ms)[is_reading]
-    order = np.argsort(keys, kind="stable")
-    keys, values = keys[order], values[is_reading][order]
-    is_first = np.ones(keys.size, bool)
-    np.not_equal(keys[1:], keys[:-1], out=is_first[1:])
+    if not is_reading.all():
+        keys, values = keys[is_reading], values[is_reading]
     is_tied = np.zeros(keys.size, bool)
-    if not is_first.all():
-        firsts = np.flatnonzero(is_first)
+    if not (keys[1:] > keys[:-1]).all():  # several series at once
+        order = np.argsort(keys, kind="stable")
+        keys, values = keys[order], values[order]
+        firsts = np.flatnonzero(np.diff(keys, prepend=-1))
         is_tied = np.diff(firsts, append=keys.size) > 1
         keys, values = keys[firsts], np.maximum.reduceat(values, firsts)
     return Counters(

@@ -32,7 +32,7 @@ _FIRST, _SECOND = 0x0A, 0x12
 
 _NUMBER = rb"[\x80-\xff]*[\x00-\x7f]"
 _CHUNK = re.compile(
-    rb"\x12%(n)s(?:\x08%(n)s)?(?:\x10%(n)s)?\x18%(kind)c\x22(%(n)s)" % {b"n": _NUMBER, b"kind": _XOR}, re.DOTALL
+    rb"\x12%(n)s(?:\x08(%(n)s))?(?:\x10%(n)s)?\x18%(kind)c\x22(%(n)s)" % {b"n": _NUMBER, b"kind": _XOR}, re.DOTALL
 )
 """A chunk up to its samples: the times of the first and last of them, their encoding, their length."""
 
@@ -42,6 +42,7 @@ class Kept:
     """A series as it is kept: its chunks of samples lie in the answer from some bytes to others."""
 
     labels: dict[str, str]
+    first_ms: int = 0  # when its first sample was
     begins: list[int] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
 
@@ -92,7 +93,9 @@ def _kept(data: bytes, at: int, end: int) -> Kept:
         if head is None:
             raise ValueError("samples are kept in another way")
         begun = head.end()
-        at = begun + _uvarint(data, head.start(1))[0]
+        at = begun + _uvarint(data, head.start(2))[0]
+        if not found.begins and head[1]:
+            found.first_ms, _ = _uvarint(data, head.start(1))
         if at > end:
             raise ValueError("a chunk ends beyond its series")
         found.begins.append(begun)
