@@ -40,8 +40,8 @@ Shown = Callable[[Sequence[Job]], Iterable[Job]]
 _FEW = 20
 """Jobs that are asked for one by one: a day of a site costs more."""
 
-_WORKERS = 3
-"""Threads that ask for a day, beside those that read single jobs."""
+_WORKERS = 4
+"""Threads that ask for days and read single jobs."""
 
 _SKEW_JOBS, _SKEW_DEVICES = 8, 8
 _UNSEEN_GAP_S = SLOT_S / 10
@@ -114,7 +114,7 @@ class _Day:
     begun_s: float
     running: list[HeldJob]
     longer: list[Job] = field(default_factory=list)  # that take a longer look
-    told: list[JobEnergy] = field(default_factory=list)
+    known: list[JobEnergy] = field(default_factory=list)
     calls: list[Future[dict[str, Line] | None]] = field(default_factory=list)
 
 
@@ -150,15 +150,18 @@ class _Sweep:
         fit = [job for job in jobs if _is_plain(job)]
         yield from self.alone(job for job in jobs if not _is_plain(job))
         last: _Day | None = None
+        reads: list[Future[JobEnergy]] = []
         with ThreadPoolExecutor(_WORKERS) as self._pool:
+            days = self._days(sorted(fit, key=lambda job: -(job.started_utc_s or 0.0)))
             try:
-                days = self._days(sorted(fit, key=lambda job: -(job.started_utc_s or 0.0)))
                 while True:
                     with paused_collector():
                         day = next(days, None)
-                        found = [] if last is None else list(self._told(last))
-                    yield from found
-                    if day is None:
+                        found = [call.result() for call in reads]
+                        known, calls = ([], []) if last is None else self._told(last)
+                        reads = [self._pool.submit(call) for call in calls]
+                    yield from (*found, *known)
+                    if day is None and not reads:
                         return
                     last = day
             finally:
@@ -180,7 +183,7 @@ class _Sweep:
                 if isinstance(one, HeldJob):
                     running.append(one)
                 else:
-                    day.told.append(one)
+                    day.known.append(one)
             day.calls = [self._pool.submit(call) for call in self._calls(running, day_s)]
             yield day
             running = [one for one in running if one.interval.ended_s > day_s + DAY_S]
@@ -250,30 +253,30 @@ class _Sweep:
             yield from grid_calls(gauges, edges, used, day_s, self._server, stalled)
             yield from window_calls(gauges, spans, self._server, stalled)
 
-    def _told(self, day: _Day) -> Iterator[JobEnergy]:
-        """Give each job its part of a day; the jobs that ended in it."""
+    def _told(self, day: _Day) -> tuple[list[JobEnergy], list[Callable[[], JobEnergy]]]:
+        """Give each job its part of a day; the jobs that ended in it, and calls for those that are to be read."""
         lines: dict[str, Line] = {}
         for call in day.calls:
             lines |= call.result() or {}
         for one in day.running:
             gauges = self._gauges[one.family.name]
             one.go_on(day.begun_s, lines, 0.0 if gauges is None else LOOK_RATIO * gauges.interval_s)
-        yield from day.told
-        calls: list[Callable[[], JobEnergy]] = []
+        known = day.known
+        calls: list[Callable[[], JobEnergy]] = [partial(self._by_itself, job) for job in day.longer]
         for one in (one for one in day.running if one.interval.ended_s <= day.begun_s + DAY_S):
             one.take_powers()
             one.held = [held for held in one.held if held.is_its_own]
             if not one.held:
-                yield unknown(one.job, "no reading bears its label between its edges: it was shorter than a scrape")
+                why = "no reading bears its label between its edges: it was shorter than a scrape"
+                known.append(unknown(one.job, why))
                 continue
             summed = {held.device.uuid: self._walked(held, one) for held in one.held if not held.is_troubled}
             found = {uuid: result for uuid, result in summed.items() if result is not None}
             if len(found) == len(one.held):
-                yield self._energy(one, found)
+                known.append(self._energy(one, found))
             else:
                 calls.append(partial(self._read, one, found))
-        calls += [partial(self._by_itself, job) for job in day.longer]
-        yield from in_order(calls)
+        return known, calls
 
     def _by_itself(self, job: Job) -> JobEnergy:
         """All the way, unless its hosts are known to have nothing: a month has many jobs without accelerators."""
