@@ -10,13 +10,17 @@ from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from footprint.fleet.access import Access
 from footprint.fleet.chunks import decoded
-from footprint.fleet.prometheus import Prometheus
+from footprint.fleet.families import FAMILIES
+from footprint.fleet.many_days import Edge, Gauges, Line
+from footprint.fleet.many_kept import Counters, counters_of
+from footprint.fleet.prometheus import KeptAnswer, Prometheus
 from footprint.fleet.readings import Reading, goes_on, thinned
 from footprint.fleet.remote_read import kept_of, request
 
@@ -194,6 +198,97 @@ def test_a_request_names_a_metric_a_pattern_and_a_span() -> None:
         3, number(1, 2) + field(2, b"UUID") + field(3, b"GPU-1|GPU-2" * 8000)
     )
     assert plain == field(1, number(1, 1000) + number(2, 2000) + matchers) + number(2, 1)
+
+
+# a day's counters
+
+DAY = 1_790_812_800.0
+
+
+class Keeper(Prometheus):
+    """A server that has these series."""
+
+    def __init__(self, *series: tuple[dict[str, str], Samples]) -> None:
+        super().__init__(Access("http://127.0.0.1:9"))
+        self.answer = b"".join(frame(labels, [encoded(samples)]) for labels, samples in series)
+
+    def kept(self, *_: object) -> KeptAnswer:
+        return self.answer, list(kept_of(self.answer))
+
+
+def day_of(*series: tuple[dict[str, str], Samples], uuids: Sequence[str] = ("a", "b")) -> Counters:
+    gauges = Gauges(FAMILIES[0], "", "", 30.0, 90.0, True)
+    found = counters_of(gauges, uuids, DAY, Keeper(*series))
+    assert found is not None
+    return found
+
+
+def steady(
+    uuid: str, *, since: int = 0, count: int = 200, watts: float = 500.0, **labels: str
+) -> tuple[dict[str, str], Samples]:
+    """A reading each 30 s, of millijoules."""
+    return {"UUID": uuid, **labels}, [
+        (int(DAY + 30 * i) * 1000, 1e9 + 30e3 * watts * i) for i in range(since, since + count)
+    ]
+
+
+def edge(uuid: str, at_s: float, *, job: str = "", until_s: float = 1e9) -> Edge:
+    return Edge(uuid, DAY + at_s, ({"hpc_job": job},) if job else (), (DAY + at_s, DAY + until_s))
+
+
+def test_the_readings_about_a_moment_bear_what_the_counter_moved_beside_them() -> None:
+    idle, busy = steady("a", watts=100.0, count=20), steady("a", since=20, watts=500.0, hpc_job="7")
+    one, other = edge("a", 30 * 19 + 10.0, job="7"), edge("b", 600.0)
+    day_of(busy, idle).fill([one, other], 120.0)
+    assert one.before is not None
+    assert one.after is not None
+    assert (one.before.at_s, one.after.at_s) == (DAY + 570, DAY + 600)
+    assert (one.before.power_w, one.after.power_w) == (pytest.approx(100.0), pytest.approx(500.0))
+    assert one.is_marked
+    assert not one.many
+    assert other.before is other.after is None
+
+
+def test_a_job_whose_label_is_on_no_reading_within_it_is_not_marked() -> None:
+    counters = day_of(steady("a", count=20, hpc_job="7"), steady("a", since=20))
+    edges = [
+        edge("a", 595.0, job="7", until_s=620.0),
+        edge("a", 301.0, job="7", until_s=600.0),
+        edge("a", 10.0, job="8"),
+    ]
+    counters.fill(edges, 120.0)
+    assert [one.is_marked for one in edges] == [False, True, False]
+
+
+def test_series_of_one_device_at_once_are_one_counter_and_told() -> None:
+    counters = day_of(steady("a", GPU_I_ID="1"), steady("a", GPU_I_ID="2"))
+    one = edge("a", 100.0)
+    counters.fill([one], 120.0)
+    assert one.many
+    assert counters.keys.size == 200
+
+
+def test_falls_and_gaps_are_told_in_their_half_hours() -> None:
+    labels, samples = steady("a")
+    broken = [(at_ms, value - (9e8 if i > 70 else 0)) for i, (at_ms, value) in enumerate(samples) if not 130 < i < 150]
+    counters = day_of((labels, broken))
+    lines = [Line(np.zeros(1), np.zeros(1), set(), {}) for _ in range(2)]
+    counters.tell(lines, DAY)
+    assert lines[0].troubled == {1}
+    assert lines[0].gaps_s == {2: pytest.approx(570.0)}
+    assert not lines[1].troubled
+    assert counters.slots(DAY)[0, :4].tolist() == [
+        pytest.approx(one) for one in (1e6, 1e6 + 9e5, 1e6 + 9e5, 1e6 + 1.8e6)
+    ]
+
+
+def test_a_day_without_a_reading_is_a_day_without_counters() -> None:
+    counters = day_of()
+    one = edge("a", 100.0)
+    counters.fill([one], 120.0)
+    counters.tell([Line(np.zeros(1), np.zeros(1), set(), {})] * 2, DAY)
+    assert np.isnan(counters.slots(DAY)).all()
+    assert one.before is one.after is None
 
 
 # connections

@@ -54,6 +54,8 @@ class Counters:
 
     def slots(self, begun_s: float) -> Floats:
         """Joules of each counter at each half hour, as the server would say them; not a number where it would not."""
+        if not self.keys.size:
+            return np.full((len(self.places), SLOTS + 1), np.nan)
         moments_ms = ((begun_s + SLOT_S * np.arange(SLOTS + 1)) * MILLISECONDS_PER_S).astype(np.int64)
         wanted = (np.arange(len(self.places)) << _DEVICE)[:, None] + (moments_ms - self.since_ms)
         last = np.searchsorted(self.keys, wanted, side="right") - 1
@@ -139,8 +141,8 @@ def counters_of(gauges: Gauges, uuids: Sequence[str], begun_s: float, server: Pr
                 mark = (one.labels[family.uuid], name, one.labels[name])
                 marks.setdefault(mark, []).append(times[upto[first] : upto[chunk]])
     since_ms = round(since_s * MILLISECONDS_PER_S)
-    begin_keys = [(places[one.labels[family.uuid]] << _DEVICE) - since_ms for one in found]
-    keys = np.repeat(np.repeat(begin_keys, [len(one.begins) for one in found]), counts)
+    begin_keys = np.array([(places[one.labels[family.uuid]] << _DEVICE) - since_ms for one in found], np.int64)
+    keys = np.repeat(np.repeat(begin_keys, np.array([len(one.begins) for one in found], np.int64)), counts)
     keys += times
     is_reading = (values >= 0) & (values < BLANK) & (times >= since_ms) & (times <= until_s * MILLISECONDS_PER_S)
     if not is_reading.all():
