@@ -3,6 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE # else each of the tests' many processes compiles all that it imports
+export OPENBLAS_NUM_THREADS := 1# matrices are small: threads would wait for each other, more so beside other tests
 
 .PHONY: run test check format benchmark calibrate frameworks clean
 
