@@ -59,6 +59,15 @@ def test_a_job_that_ends_before_it_begins_is_refused_as_it_was_typed(
     assert "to = '2026-11-01T07:00': is not after 2026-11-01T08:00; give --from and" in capsys.readouterr().err
 
 
+def test_an_id_that_the_accounting_does_not_hold_is_to_be_checked_before_what_was_passed_over(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit, match="1"):
+        main.run(["job", "9999", *SACCT, "--accelerator", "h100-sxm"])
+    told = capsys.readouterr().err
+    assert "has no start of job 9999; check the id; passed over: line 12: 4140 has not begun: PENDING\n" in told
+
+
 # which accelerators
 
 

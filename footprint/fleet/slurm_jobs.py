@@ -99,7 +99,7 @@ def _known(asked: Job, saved: Path | None, environment: Mapping[str, str]) -> Kn
             raise InputError("sacct", str(saved), f"cannot be read: {error.strerror}", "name a file") from None
         accounting = read(text)
         if not accounting.of(asked.id):
-            fix = "; ".join(str(one) for one in accounting.skipped[:_MOST_TOLD]) or "check the id"
+            fix = "; passed over: ".join(["check the id", *(str(one) for one in accounting.skipped[:_MOST_TOLD])])
             raise InputError("sacct", str(saved), f"has no start of job {asked.id}", fix)
         return _chosen(asked, accounting)
     program = shutil.which("sacct", path=environment.get("PATH", "")) if is_slurm else None
