@@ -43,6 +43,9 @@ _FEW = 20
 _WORKERS = 4
 """Threads that ask for days and read single jobs."""
 
+_KEPT_PAD_INTERVALS = 1.5
+"""Power is read before and after an edge of a short job, where its counter need not be."""
+
 _SKEW_JOBS, _SKEW_DEVICES = 8, 8
 _UNSEEN_GAP_S = SLOT_S / 10
 """What may lack of a half hour before sums show it."""
@@ -247,9 +250,11 @@ class _Sweep:
             for edge in (edge for one in own for edge in one.edges(day_s)):
                 edges[edge.uuid].append(edge)
             used = {uuid for one in own if not one.is_short for uuid in one.firsts()}
-            spans = [span for one in own for span in one.spans(day_s, PAD_INTERVALS * gauges.interval_s)]
-            if gauges.is_kept:  # what is left is the use of short jobs' devices
-                spans = [span for span in spans if span.seen is not None]
+            asked = (
+                [one for one in own if one.is_short] if gauges.is_kept else own
+            )  # of these the use, reading by reading
+            pad_s = gauges.interval_s * (_KEPT_PAD_INTERVALS if gauges.is_kept else PAD_INTERVALS)
+            spans = [span for one in asked for span in one.spans(day_s, pad_s)]
             yield from grid_calls(gauges, edges, used, day_s, self._server, stalled)
             yield from window_calls(gauges, spans, self._server, stalled)
 
