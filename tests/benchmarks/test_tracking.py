@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 
 import compare
 import pytest
@@ -34,8 +35,8 @@ ROUNDS = 3
 """Of what takes time: noise only adds, so the least counts."""
 
 WORST_SHARE = 0.0125
-"""Over ten seconds, of a counter that moves each 100 ms: less than one window in a thousand is beyond 1 %, where a
-wave turns just in the last updates of both ends, and none beyond this."""
+"""Over ten seconds, of a counter that moves each 100 ms: by simulation none is beyond 1 %, on a quiet host; readings
+that come late leave more to guess."""
 
 RARE_SHARE = 0.02
 KNIFE_EDGE_S = 0.2
@@ -160,8 +161,9 @@ def test_a_minute_beside_eight_gpus_costs_next_to_nothing(lab: Lab, seen: dict[s
     found, told = dict(seen), []
     for _ in range(ROUNDS):
         times = tracking.times_the_yardstick(found, OURS)
-        told.append(f"{min(found[OURS].cpu_s):.4f} s a minute at least, {times:.2f} times the yardstick")
-        if min(found[OURS].cpu_s) <= tracking.CPU_S or times <= tracking.YARDSTICKS:
+        spent_s = median(found[OURS].cpu_s)
+        told.append(f"{spent_s:.4f} s a minute, {times:.2f} times the yardstick")
+        if spent_s <= tracking.CPU_S or times <= tracking.YARDSTICKS:
             return
         found = {}
         tracking.collect_cost(tracking.launch_cost(lab, [OURS], tracking.BRIEF_S), found)

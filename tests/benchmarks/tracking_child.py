@@ -142,7 +142,7 @@ class Zeus:
 
 
 class Yardstick:
-    """The least that could be done in Python each second: ask each GPU, and the host's load; a line, synced in time."""
+    """A plain loop of Python: each second ask each GPU twice, and the host's load; a line as JSON, synced in time."""
 
     def __init__(self) -> None:
         import ctypes
