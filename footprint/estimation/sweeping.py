@@ -166,7 +166,8 @@ def _reached(
     catalog: Catalog,
 ) -> dict[str, Any]:
     """Mid MFU and goodput of every scenario: of each distinct one, or between knots where there are too many."""
-    device, how = catalog.accelerator(stage.accelerator), Circumstances(year, single.get("framework"), single.get("node"))
+    device = catalog.accelerator(stage.accelerator)
+    how = Circumstances(year, single.get("framework"), single.get("node"))
     sizes: dict[str, Any] = {"params": stage.params, "active_params": stage.active_params}
     if stage.active_params is None:
         sizes = {"size": (np.asarray(stage.training_flop, float) / CHINCHILLA_FLOP_RATIO) ** 0.5}

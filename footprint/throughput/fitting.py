@@ -26,9 +26,10 @@ from footprint.throughput.steady import Constants, Layouts, mfu
 Array = NDArray[np.float64]
 
 NAMES = tuple(field.name for field in fields(Constants))
-ALTERNATIONS = 4
-"""Layout found, constants fitted, layout found again: it settles in three."""
-MOST_EVALUATIONS = 25
+ALTERNATIONS = 8
+"""Layout found, constants fitted, layout found again, until it is the same: at most so often."""
+MOST_EVALUATIONS = 200
+"""Far more than it takes: fewer stop before the least is reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ def fit_steady(
             tuple(float(v) for v in logs),
         )
 
-    def residuals(logs: Array) -> Array:
+    def residuals(logs: Array, layouts: Layouts) -> Array:
         current = of(logs)
         ratios = np.array([current.generations[g] for g in generations])[generation]
         predicted = np.log(mfu(with_generations(settings, ratios), layouts, current.constants))
@@ -128,9 +129,13 @@ def fit_steady(
         return np.concatenate([softened * weight, logs / spread])
 
     logs = np.zeros(len(names)) if start is None else np.array(start.logs)
+    layouts: Layouts | None = None
     for _ in range(ALTERNATIONS if start is None else 1):
-        layouts = _best(data, of(logs), found)[kept]
-        logs = least_squares(residuals, logs, max_nfev=MOST_EVALUATIONS).x
+        chosen = _best(data, of(logs), found)[kept]
+        if layouts is not None and layouts.same(chosen):
+            break
+        layouts = chosen
+        logs = least_squares(residuals, logs, args=(layouts,), max_nfev=MOST_EVALUATIONS).x
     fitted = of(logs)
     absent = set(generations) - set(np.array(data.generation)[kept].tolist())
     return replace(fitted, generations={g: 1.0 if g in absent else r for g, r in fitted.generations.items()})

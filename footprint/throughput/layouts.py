@@ -76,7 +76,10 @@ def possible(setting: Setting, layouts: Layouts, fixed: Mapping[str, float]) -> 
 
 
 def filled(setting: Setting, layouts: Layouts, usable_share: float) -> tuple[Layouts, Bools, NDArray[np.float64]]:
-    """Layouts with chunks and the least recomputation that fits, whether they fit, and the bytes that they take."""
+    """Layouts with chunks and the least recomputation that fits, whether they fit, and the bytes that they take.
+
+    Before recomputation by parts (arXiv 2205.05198, May 2022) stacks recomputed whole layers, all of them.
+    """
     shape = setting.shape
     usual = np.where(layouts.pipeline > 1, np.clip(np.floor(shape.n_layers / layouts.pipeline), 1, MOST_CHUNKS), 1)
     chunks = np.where(np.isnan(layouts.chunks), usual, layouts.chunks)
@@ -85,6 +88,7 @@ def filled(setting: Setting, layouts: Layouts, usable_share: float) -> tuple[Lay
     room = usable_share * setting.hardware.memory_bytes
     needed = np.clip((plain - room) / np.maximum(plain - full, 1.0), 0, 1)
     needed = np.ceil(needed * RECOMPUTED_STEPS - 1e-9) / RECOMPUTED_STEPS + 0.0  # no negative zero
+    needed = np.where(setting.software_year < MATURE_SOFTWARE, 1.0, needed)
     share = np.where(np.isnan(layouts.recomputed_share), needed, layouts.recomputed_share)
     layouts = Layouts(*(share if f.name == "recomputed_share" else getattr(layouts, f.name) for f in fields(layouts)))
     taken = plain - share * (plain - full)

@@ -46,12 +46,15 @@ class Constants:
     cast_ratio: float
     unfused_ratio: float
     tensor_exchange_ratio: float
+    tensor_window_share: float  # of matrix products, beside which the device maker's stack exchanges
     expert_exchange_ratio: float
     remote_exchange_ratio: float
+    expert_window_share: float  # of computation, which hides the exchange of experts
     expert_ratio: float
     permutation_ratio: float
     gradient_exchange_share: float
     layer_latency_s: float
+    routing_latency_ratio: float  # over that of a layer, where it routes tokens
     collective_latency_s: float
     straggler_ratio: float
     bubble_ratio: float
@@ -74,6 +77,10 @@ class Layouts:
 
     def __getitem__(self, index: Any) -> Layouts:
         return Layouts(*(getattr(self, field.name)[index] for field in fields(self)))
+
+    def same(self, other: Layouts) -> bool:
+        """Whether every part of every layout is the other's."""
+        return all(np.array_equal(getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
 
 
 PARTS = ("matmul", "attention", "memory", "tensor", "expert", "context", "pipeline", "latency", "gradients", "waiting")
@@ -110,8 +117,12 @@ def step_parts(setting: Setting, layout: Layouts, constants: Constants) -> dict[
         "attention": _attention(setting, layout, constants, tokens, again),
         "memory": _memory(setting, layout, constants, tokens, layers),
         **_exchanges(setting, layout, constants, tokens, layers),
-        "latency": constants.layer_latency_s * layers * again * (1 + (layout.tensor > 1) / 3),
+        "latency": constants.layer_latency_s * layers * again * _latencies(setting, layout, constants),
     }
+    beside_s = constants.tensor_window_share * setting.is_vendor_stack * one["matmul"]
+    one["tensor"] = step.exposed_s(one["tensor"], beside_s)
+    window_s = constants.expert_window_share * (one["matmul"] + one["attention"] + one["memory"])
+    one["expert"] = (shape.n_experts > 1) * step.exposed_s(one["expert"], window_s)
     micro_batch_s = sum(one.values())
     count = micro_batches(setting, layout)
     held = local_params(setting, layout)
@@ -126,6 +137,11 @@ def step_parts(setting: Setting, layout: Layouts, constants: Constants) -> dict[
     parts["gradients"] = gradients + update
     parts["waiting"] = whole - sum(parts.values())
     return parts
+
+
+def _latencies(setting: Setting, layout: Layouts, constants: Constants) -> Quantity:
+    """Latencies of a layer: its own, a third of it for tensor parallelism, those of routing."""
+    return 1 + (layout.tensor > 1) / 3 + constants.routing_latency_ratio * (setting.shape.n_experts > 1)
 
 
 def tokens_per_s(setting: Setting, layout: Layouts, constants: Constants) -> Quantity:
