@@ -269,7 +269,8 @@ class _Sweep:
         known = day.known
         calls: list[Callable[[], JobEnergy]] = [partial(self._by_itself, job) for job in day.longer]
         for one in (one for one in day.running if one.interval.ended_s <= day.begun_s + DAY_S):
-            one.take_powers()
+            if one.is_short:
+                one.take_powers()
             one.held = [held for held in one.held if held.is_its_own]
             if not one.held:
                 why = "no reading bears its label between its edges: it was shorter than a scrape"
