@@ -670,3 +670,40 @@ def test_the_prediction_lies_near_its_measured_neighbours() -> None:
         near = nearest(CATALOG.accelerator("h100-sxm"), size, False, "bf16", None, None, CATALOG, most=5)
         middle = float(np.median([n.mfu for n in near]))
         assert 0.75 < predicted(params=size, count=1024).steady_mfu.mid / middle < 1.3
+
+
+@given(
+    st.sampled_from(DEVICES),
+    SIZES,
+    st.sampled_from([0.0, 1.0]),
+    st.sampled_from([2.0, 8.0]),
+    st.sampled_from([1.0, 8.0, 64.0]),
+)
+def test_exchanges_hide_behind_computation_but_never_cost_less_than_nothing(
+    device: str, params: float, vendor: float, tensor: float, expert: float
+) -> None:
+    layout = replace(one(tensor), expert=expert)
+    given = setting(params, params / 8, device, vendor=vendor)
+    parts = step_parts(given, layout, RULE.constants)
+    bare = replace(RULE.constants, tensor_window_share=1e-9, expert_window_share=1e-9)
+    without = step_parts(given, layout, bare)
+    for name in ("tensor", "expert"):
+        assert -1e-12 <= parts[name] <= without[name] + 1e-12
+    assert parts["tensor"] < without["tensor"] * 0.99 or not vendor
+
+
+def test_a_named_node_has_its_own_network() -> None:
+    """AWS p4d: EFA 4 x 100 Gb/s for eight A100, against 8 x 200 of a DGX A100."""
+    words: dict[str, Any] = {"params": "70B", "tokens": "1T", "accelerator": "a100-40gb", "count": 1024}
+    slow, fast = (footprint.estimate(**words, node=node) for node in ("aws-p4d.24xlarge", "dgx-a100-320"))
+    assert slow.usage.accelerator_hours.mid > fast.usage.accelerator_hours.mid * 1.01
+    told = {line.field.split(".")[-1]: line for line in slow.ledger}
+    assert (told["node"].value, told["node"].origin) == ("aws-p4d.24xlarge", "given")
+
+
+def test_what_a_measured_row_states_in_part_is_kept_and_the_rest_is_searched() -> None:
+    rows = {str(row["id"]): row for row in measured.measured_rows(CATALOG)}
+    found = measured.stated_layout(rows["bigscience-0118"])  # its source states no batch
+    assert found == {"tensor": 8.0, "pipeline": 10.0, "micro_batch": 1.0, "recomputed_share": 1.0}
+    share = measured.stated_layout(rows["maxtext-tpu-0010"])["recomputed_share"]
+    assert 0.7 < share < 0.9
