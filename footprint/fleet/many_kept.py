@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from threading import Lock
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +31,9 @@ Mark = tuple[str, str, str]
 
 _DEVICE = 32
 """Bits above which a reading's key bears its device; below are its milliseconds since the first that was asked for."""
+
+_ONE_AT_A_TIME = Lock()
+"""Decoding is many small steps on arrays: threads that do it side by side wait for each other at each of them."""
 
 _MOMENT = (1 << _DEVICE) - 1
 
@@ -127,9 +131,10 @@ def counters_of(gauges: Gauges, uuids: Sequence[str], begun_s: float, server: Pr
     places = {uuid: place for place, uuid in enumerate(uuids)}
     found = sorted(_one_scraper(series, family.uuid), key=lambda one: (places[one.labels[family.uuid]], one.first_ms))
     try:
-        counts, times, values = decoded(
-            data, [at for one in found for at in one.begins], [at for one in found for at in one.ends]
-        )
+        with _ONE_AT_A_TIME:
+            counts, times, values = decoded(
+                data, [at for one in found for at in one.begins], [at for one in found for at in one.ends]
+            )
     except ValueError:  # what it cannot tell is asked for job by job
         return None
     marks: dict[Mark, list[Ints]] = {}
