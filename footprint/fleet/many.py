@@ -40,7 +40,7 @@ Shown = Callable[[Sequence[Job]], Iterable[Job]]
 _FEW = 20
 """Jobs that are asked for one by one: a day of a site costs more."""
 
-_WORKERS = 4
+_WORKERS = 6
 """Threads that ask for days and read single jobs."""
 
 _KEPT_PAD_INTERVALS = 1.5

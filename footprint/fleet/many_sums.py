@@ -56,7 +56,8 @@ def _lines(
 
     def looks(metric: str, of: Sequence[str]) -> Floats:
         last = milliseconds(LOOK_RATIO * gauges.interval_s)
-        return steps(f"last_over_time({selector(metric, any_of(by, of))}[{last}])", of, first_s, LOOK_S, looks_count)
+        asked = f"max by({by})(last_over_time({selector(metric, any_of(by, of))}[{last}]))"
+        return steps(asked, of, first_s, LOOK_S, looks_count)
 
     whose = any_of(by, uuids)
     kept = counters_of(gauges, uuids, begun_s, server) if gauges.is_kept else None
