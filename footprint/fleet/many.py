@@ -122,7 +122,7 @@ class _Day:
 
 
 @contextmanager
-def paused_collector() -> Iterator[None]:
+def _paused_collector() -> Iterator[None]:
     """Without looks for garbage that refers to itself: there is next to none, and they take an eighth of the time."""
     was_on = gc.isenabled()
     gc.disable()
@@ -158,7 +158,7 @@ class _Sweep:
             days = self._days(sorted(fit, key=lambda job: -(job.started_utc_s or 0.0)))
             try:
                 while True:
-                    with paused_collector():
+                    with _paused_collector():
                         day = next(days, None)
                         found = [call.result() for call in reads]
                         known, calls = ([], []) if last is None else self._told(last)
