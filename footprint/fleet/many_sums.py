@@ -24,7 +24,7 @@ __all__ = ["grid_calls"]
 
 Floats = npt.NDArray[np.float64]
 
-_GRID_DEVICES, _GRID_READINGS = 250, 750_000
+_GRID_DEVICES, _GRID_READINGS = 125, 375_000
 """Asked for at once: as many as a day's readings of a metric are held for."""
 
 _MOST_OFF_RATIO = 0.1
