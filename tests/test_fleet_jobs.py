@@ -258,7 +258,7 @@ def test_a_job_that_no_series_knows_is_an_error(running: Server, capsys: pytest.
         (("4242", "--from", "yesterday"), "is no moment"),
         (("4242", *WINDOW), "or --accelerator, or --site with its partitions"),
         (("4242", *WINDOW, "--prometheus", "http://me:pa55@127.0.0.1:9"), "http://127.0.0.1:9: cannot be reached"),
-        (("--host", "a", *WINDOW[2:], "--from", "2027-01-01", "--accelerator", "h100"), "must be after the beginning"),
+        (("--host", "a", *WINDOW[2:], "--from", "2027-01-01", "--accelerator", "h100"), "is not after"),
         (("--host", "a", "--from", "2999-01-01", "--to", "2999-01-02", "--accelerator", "h100"), "lies ahead"),
         (("--host", "a", "--from", "2999-01-01", "--accelerator", "h100"), "lies ahead"),
         (("--host", "a", "--gpus", "x-3", *WINDOW, "--accelerator", "h100"), "'x-3', which is no place of a device"),
