@@ -8,7 +8,7 @@ import threading
 from array import array
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -16,6 +16,7 @@ from urllib.parse import parse_qs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from serving import serving
 
 from footprint.errors import InputError, QueryError
 from footprint.fleet.access import access
@@ -75,14 +76,8 @@ def fake() -> Iterator[Fake]:
         def log_message(self, *_: Any) -> None:
             return
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    told.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield told
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Handler) as told.url:
+        yield told
 
 
 def client(fake: Fake, environment: Mapping[str, str] | None = None) -> Prometheus:

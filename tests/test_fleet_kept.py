@@ -5,15 +5,15 @@ from __future__ import annotations
 import contextlib
 import math
 import struct
-import threading
 from collections.abc import Iterator, Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from itertools import pairwise
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from serving import serving
 
 from footprint.fleet.access import Access
 from footprint.fleet.chunks import decoded
@@ -331,15 +331,8 @@ def talk() -> Iterator[Talk]:
         def log_message(self, *_: object) -> None:
             return
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    told.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield told
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Handler) as told.url:
+        yield told
 
 
 def test_a_connection_goes_on_from_request_to_request(talk: Talk) -> None:

@@ -1,7 +1,8 @@
 """The energy of many past jobs, as of a whole site's month: day by day, in memory that does not grow with days.
 
-What the jobs of a day have in common is asked once: which label sets there were, sums of all their devices by the half
-hour, readings about the edges in each half hour. A job with trouble is read by itself, as one job is.
+What the jobs of a day have in common is asked once: which label sets there were, the counters of all their devices as
+the server keeps them (where it does not hand them out, by the half hour and about the jobs' edges), and sums of power
+by the half hour. A job with trouble is read by itself, as one job is.
 """
 
 from __future__ import annotations

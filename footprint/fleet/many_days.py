@@ -1,4 +1,4 @@
-"""What is asked of a site's devices on a day: readings about jobs' edges, in windows that lie close together."""
+"""What a site's devices told of a day, and the readings about jobs' edges, asked in windows that lie close together."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from functools import partial
 from itertools import pairwise
 
 from footprint.fleet.devices import Labels, is_own
-from footprint.fleet.families import TARGET_LABELS, Family
+from footprint.fleet.families import Family
 from footprint.fleet.many_looks import Floats, Looks, Seen
 from footprint.fleet.prometheus import BLANK, Columns, Prometheus, milliseconds
 from footprint.fleet.queries import any_of
-from footprint.fleet.readings import Reading
+from footprint.fleet.readings import Reading, Scraper, most_of, scraper_of
 from footprint.units import H_PER_DAY, S_PER_H
 
 __all__ = ["DAY_S", "PAD_INTERVALS", "SLOTS", "SLOT_S", "Edge", "Gauges", "Line", "Rows", "Span", "window_calls"]
@@ -182,14 +182,12 @@ def _of(metric: str, rows: Sequence[Columns]) -> list[Rows]:
 
 def _one_scraper(rows: list[Columns]) -> list[Columns]:
     """Those of one scraper, the fullest: clocks differ."""
-    counts: dict[tuple[str, ...], int] = {}
+    counts: dict[Scraper, int] = {}
     for labels, times, _ in rows:
-        own = tuple(labels.get(name, "") for name in TARGET_LABELS)
+        own = scraper_of(labels)
         counts[own] = counts.get(own, 0) + len(times)
-    if len(counts) < 2:
-        return rows
-    fullest = min(counts, key=lambda own: (-counts[own], own))
-    return [row for row in rows if tuple(row[0].get(name, "") for name in TARGET_LABELS) == fullest]
+    fullest = most_of(counts)
+    return rows if len(counts) < 2 else [row for row in rows if scraper_of(row[0]) == fullest]
 
 
 def _fill(edge: Edge, rows: Sequence[Columns], gauges: Gauges) -> None:

@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from footprint.fleet.chunks import decoded
-from footprint.fleet.families import JOB_LABELS, TARGET_LABELS
+from footprint.fleet.families import JOB_LABELS
 from footprint.fleet.gathering import PAD_S
 from footprint.fleet.many_days import DAY_S, SLOT_S, SLOTS, Edge, Gauges, Line
 from footprint.fleet.prometheus import BLANK, Prometheus
-from footprint.fleet.readings import Reading
+from footprint.fleet.readings import Reading, Scraper, most_of, scraper_of
 from footprint.fleet.remote_read import Kept
 from footprint.units import MILLISECONDS_PER_S
 
@@ -174,11 +174,9 @@ def counters_of(gauges: Gauges, uuids: Sequence[str], begun_s: float, server: Pr
 
 def _one_scraper(found: Iterable[Kept], by: str) -> Iterator[Kept]:
     """Of each device those of one scraper, the one with most: clocks differ."""
-    own: dict[str, dict[tuple[str, ...], list[Kept]]] = {}
+    own: dict[str, dict[Scraper, list[Kept]]] = {}
     for one in found:
-        scraper = tuple(one.labels.get(name, "") for name in TARGET_LABELS)
-        own.setdefault(one.labels[by], {}).setdefault(scraper, []).append(one)
+        own.setdefault(one.labels[by], {}).setdefault(scraper_of(one.labels), []).append(one)
     for scrapers in own.values():
-        yield from scrapers[
-            min(scrapers, key=lambda one: (-sum(sum(k.ends) - sum(k.begins) for k in scrapers[one]), one))
-        ]
+        sizes = {scraper: sum(sum(one.ends) - sum(one.begins) for one in kept) for scraper, kept in scrapers.items()}
+        yield from scrapers.get(most_of(sizes) or (), ())

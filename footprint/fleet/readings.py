@@ -10,7 +10,7 @@ from __future__ import annotations
 import bisect
 import itertools
 import statistics
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -26,7 +26,9 @@ __all__ = [
     "fullest",
     "goes_on",
     "interval_of",
+    "most_of",
     "readings_of",
+    "scraper_of",
     "slices_of",
     "thinned",
 ]
@@ -113,7 +115,7 @@ def readings_of(
     by_scraper: dict[Scraper, dict[float, _Moment]] = {}
     labels: list[Labels] = []
     for series, is_counter in [(one, True) for one in counters] + [(one, False) for one in powers]:
-        moments = by_scraper.setdefault(scraper_of(series), {})
+        moments = by_scraper.setdefault(scraper_of(series.labels), {})
         for at_s, value in series.samples:
             if value < 0:
                 continue
@@ -194,16 +196,22 @@ def slices_of(model: str) -> int:
     return next((count for word, count in _SLICES if word in name), _USUAL_SLICES)
 
 
-def scraper_of(series: Series) -> Scraper:
-    """Who scraped it, and where."""
-    return tuple(series.labels.get(name, "") for name in TARGET_LABELS)
+def scraper_of(labels: Labels) -> Scraper:
+    """Who scraped a series, and where."""
+    return tuple(labels.get(name, "") for name in TARGET_LABELS)
 
 
 def fullest(series: Iterable[Series]) -> Scraper | None:
     """The scraper with most readings."""
     counts: dict[Scraper, int] = {}
     for one in series:
-        counts[scraper_of(one)] = counts.get(scraper_of(one), 0) + len(one.samples)
+        scraper = scraper_of(one.labels)
+        counts[scraper] = counts.get(scraper, 0) + len(one.samples)
+    return most_of(counts)
+
+
+def most_of(counts: Mapping[Scraper, int]) -> Scraper | None:
+    """The scraper that counts for most; of equal ones always the same."""
     return min(counts, key=lambda scraper: (-counts[scraper], scraper), default=None)
 
 

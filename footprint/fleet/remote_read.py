@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from footprint.fleet import varints
+
 __all__ = ["HEADERS", "KIND", "Kept", "kept_of", "request"]
 
 KIND = "application/x-streamed-protobuf"
@@ -65,13 +67,13 @@ def kept_of(answer: bytes) -> Iterator[Kept]:
     at, whole = 0, len(answer)
     try:
         while at < whole:
-            size, at = _uvarint(answer, at)
+            size, at = varints.read(answer, at)
             at += _SUM_BYTES
             end = at + size
             if end > whole:
                 raise ValueError("an answer ends within a frame")
             while at < end and answer[at] == _FIRST:
-                size, at = _uvarint(answer, at + 1)
+                size, at = varints.read(answer, at + 1)
                 if at + size > end:
                     raise ValueError("a series ends beyond its frame")
                 yield _kept(answer, at, at + size)
@@ -84,7 +86,7 @@ def kept_of(answer: bytes) -> Iterator[Kept]:
 def _kept(data: bytes, at: int, end: int) -> Kept:
     found = Kept({})
     while at < end and data[at] == _FIRST:
-        size, begun = _uvarint(data, at + 1)
+        size, begun = varints.read(data, at + 1)
         at = begun + size
         name, value = _label(data[begun:at])
         found.labels[name] = value
@@ -93,9 +95,9 @@ def _kept(data: bytes, at: int, end: int) -> Kept:
         if head is None:
             raise ValueError("samples are kept in another way")
         begun = head.end()
-        at = begun + _uvarint(data, head.start(2))[0]
+        at = begun + varints.read(data, head.start(2))[0]
         if not found.begins and head[1]:
-            found.first_ms, _ = _uvarint(data, head.start(1))
+            found.first_ms, _ = varints.read(data, head.start(1))
         if at > end:
             raise ValueError("a chunk ends beyond its series")
         found.begins.append(begun)
@@ -114,39 +116,21 @@ def _label(data: bytes) -> tuple[str, str]:
 def _text(data: bytes, at: int, key: int) -> tuple[str, int]:
     if data[at] != key:
         raise ValueError("a label lacks its name or value")
-    size, at = _uvarint(data, at + 1)
+    size, at = varints.read(data, at + 1)
     return str(data[at : at + size], "utf-8"), at + size
 
 
-def _uvarint(data: bytes, at: int) -> tuple[int, int]:
-    found = shift = 0
-    while (byte := data[at]) >= 0x80:
-        found |= (byte & 0x7F) << shift
-        shift += 7
-        at += 1
-    return found | byte << shift, at + 1
-
-
-def _varint(number: int) -> bytes:
-    out = bytearray()
-    while number >= 0x80:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
-
-
 def _number(place: int, value: int) -> bytes:
-    return _varint(place << 3) + _varint(value)
+    return varints.written(place << 3) + varints.written(value)
 
 
 def _field(place: int, value: bytes) -> bytes:
-    return _varint(place << 3 | 2) + _varint(len(value)) + value
+    return varints.written(place << 3 | 2) + varints.written(len(value)) + value
 
 
 def _packed(data: bytes) -> bytes:
     """Snappy's block format, of literals alone."""
-    out = bytearray(_varint(len(data)))
+    out = bytearray(varints.written(len(data)))
     for i in range(0, len(data), _MOST_LITERAL):
         part = data[i : i + _MOST_LITERAL]
         out += bytes([61 << 2]) + (len(part) - 1).to_bytes(2, "little") + part

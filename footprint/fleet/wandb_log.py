@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from footprint.errors import DataError
+from footprint.fleet import varints
 from footprint.units import S_PER_NS
 
 __all__ = ["MAGIC", "Value", "fields", "first", "records", "seconds", "text"]
@@ -71,36 +73,23 @@ def _pieces(block: bytes, place: int) -> Iterator[tuple[int, bytes]]:
 def fields(data: bytes) -> Iterator[tuple[int, Value]]:
     """A buffer's fields by number: whole numbers, and bytes of what is text or a buffer itself; a torn end is left."""
     place = 0
-    while place < len(data):
-        key, place = _varint(data, place)
-        kind = key & 7
-        if kind == _VARINT:
-            value, place = _varint(data, place)
-            if place <= len(data):
+    with suppress(ValueError):
+        while place < len(data):
+            key, place = varints.read(data, place)
+            kind = key & 7
+            if kind == _VARINT:
+                value, place = varints.read(data, place)
                 yield key >> 3, value
-        elif kind == _BYTES:
-            length, place = _varint(data, place)
-            if place + length > len(data):
+            elif kind == _BYTES:
+                length, place = varints.read(data, place)
+                if place + length > len(data):
+                    return
+                yield key >> 3, data[place : place + length]
+                place += length
+            elif kind in (_FIXED64, _FIXED32):
+                place += 8 if kind == _FIXED64 else 4
+            else:
                 return
-            yield key >> 3, data[place : place + length]
-            place += length
-        elif kind in (_FIXED64, _FIXED32):
-            place += 8 if kind == _FIXED64 else 4
-        else:
-            return
-
-
-def _varint(data: bytes, place: int) -> tuple[int, int]:
-    """A number and where the next begins: beyond the end where it is torn."""
-    value = shift = 0
-    while place < len(data) and shift < 64:
-        byte = data[place]
-        place += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, place
-        shift += 7
-    return 0, len(data) + 1
 
 
 def first(data: bytes, number: int) -> bytes:

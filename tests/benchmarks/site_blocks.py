@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from footprint.fleet.varints import written as _uvarint
+
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint64]
@@ -45,15 +47,6 @@ def _sum_of(data: bytes) -> bytes:
     for byte in data:
         crc = _LIST[(crc ^ byte) & 0xFF] ^ (crc >> 8)
     return struct.pack(">I", crc ^ 0xFFFFFFFF)
-
-
-def _uvarint(number: int) -> bytes:
-    out = bytearray()
-    while number >= 0x80:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
 
 
 def _varint(number: int) -> bytes:
