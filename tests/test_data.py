@@ -140,6 +140,15 @@ def test_every_accelerator_named_is_in_the_table(table: str) -> None:
     assert {name for name in column(table, "accelerator") if name} - known == set()
 
 
+def test_a_node_that_a_measured_row_names_carries_its_accelerator_and_has_a_network(catalog: Catalog) -> None:
+    nodes = {str(row["id"]): row for row in catalog.rows("nodes")}
+    named = [row for row in catalog.rows("throughput") if row["node"]]
+    assert len({row["node"] for row in named}) >= 2
+    for row in named:
+        assert nodes[str(row["node"])]["accelerator"] == row["accelerator"], row["id"]
+        assert nodes[str(row["node"])]["network_gbit_per_s"], row["id"]
+
+
 def test_models_stages_scores_and_runs_agree_on_ids() -> None:
     models, runs = set(column("models", "id")), set(column("runs", "id"))
     assert set(column("stages", "model")) - models == set()

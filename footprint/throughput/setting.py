@@ -92,7 +92,7 @@ def hardware_of(
         if row["accelerator"] == accelerator.id and row["network_gbit_per_s"]
     }
     fastest = max(rates.values(), default=catalog.constant("network_gbit_per_s").mid)
-    network = rates.get(node, fastest) if node else fastest
+    network = rates.get(node or "", fastest)
     link = accelerator.link_gb_per_s or catalog.constant("link_gb_per_s").mid
     return Hardware(
         reference_flop_per_s=reference,
