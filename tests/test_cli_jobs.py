@@ -60,12 +60,21 @@ def test_a_job_that_ends_before_it_begins_is_refused_as_it_was_typed(
 
 
 def test_an_id_that_the_accounting_does_not_hold_is_to_be_checked_before_what_was_passed_over(
-    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    saved = (ROOT / "examples" / "sacct.txt").read_text("utf-8") + "sacct: error\n"
+    (tmp_path / "sacct.txt").write_text(saved, "utf-8")
     with pytest.raises(SystemExit, match="1"):
-        main.run(["job", "9999", *SACCT, "--accelerator", "h100-sxm"])
+        main.run(["job", "9999", "--sacct", str(tmp_path / "sacct.txt"), "--accelerator", "h100-sxm"])
     told = capsys.readouterr().err
-    assert "has no start of job 9999; check the id; passed over: line 12: 4140 has not begun: PENDING\n" in told
+    assert "has no start of job 9999; check the id; passed over: line 13: has 1 field where the header" in told
+
+
+def test_a_job_that_waits_is_said_to_wait(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="1"):
+        main.run(["job", "4140", *SACCT, "--accelerator", "h100-sxm"])
+    told = capsys.readouterr().err
+    assert told == "error: job = '4140': did not begin yet: PENDING, by SLURM's accounting; ask again when it runs\n"
 
 
 # which accelerators

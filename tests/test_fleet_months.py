@@ -30,7 +30,7 @@ from footprint.fleet.site_file import Billing, Gres, Partition, SiteFile, read_s
 from footprint.fleet.slurm import Accounting, Start, read, read_lines
 from footprint.fleet.slurm_asked import FIELDS, accounting
 from footprint.fleet.slurm_jobs import known_of
-from footprint.fleet.slurm_rows import DELIMITER, lines_of
+from footprint.fleet.slurm_rows import delimiter, lines_of
 from footprint.records import from_plain, to_plain
 from footprint.report import months, months_formats
 from footprint.studies import JobsTable
@@ -291,8 +291,8 @@ def test_starts_without_accelerators_or_without_a_name_for_them_are_listed() -> 
     assert told["1 start: 1"] == "without accelerators"
     assert "put odd into the site's file" in told["1 start: 2"]
     assert "put strange into the site's file" in told["1 start: 4"]
-    assert "has not begun" in told["line 4"]
-    assert "has 1 fields" in told["line 6"]
+    assert told["1 job: 3"] == "did not begin yet: PENDING"
+    assert "has 1 field where" in told["line 6"]
 
 
 def test_parts_of_devices_count_as_parts() -> None:
@@ -438,7 +438,7 @@ def sacct(folder: Path, script: str) -> dict[str, str]:
 
 def test_sacct_is_asked_for_the_interval_in_utc_with_the_fields_it_has(tmp_path: Path) -> None:
     known = " ".join(name for name in FIELDS if name not in ("Exclusive", "WCKey"))
-    (tmp_path / "said").write_text(f"{HEADER}\n{row()}\n".replace("|", DELIMITER), encoding="utf-8")
+    (tmp_path / "said").write_text(f"{HEADER}\n{row()}\n".replace("|", delimiter()), encoding="utf-8")
     environment = sacct(
         tmp_path,
         f'if [ "$1" = -e ]; then echo {known}; else echo "$TZ $SLURM_TIME_FORMAT $@" > {tmp_path}/asked; '
@@ -454,7 +454,7 @@ def test_sacct_is_asked_for_the_interval_in_utc_with_the_fields_it_has(tmp_path:
 
 
 def test_a_bar_in_a_comment_is_its_own_where_we_ask(tmp_path: Path) -> None:
-    said = f"{HEADER}\n{row(AdminComment='a§b', JobName='c§d')}\n".replace("|", DELIMITER).replace("§", "|")
+    said = f"{HEADER}\n{row(AdminComment='a§b', JobName='c§d')}\n".replace("|", delimiter()).replace("§", "|")
     (tmp_path / "said").write_text(said, encoding="utf-8")
     found = accounting(None, sacct(tmp_path, f"cat {tmp_path}/said"), OCTOBER, NOVEMBER, None)
     assert found.starts[0].job.name == "c|d"

@@ -113,7 +113,8 @@ def test_tasks_of_an_array_are_jobs_and_those_that_wait_are_told() -> None:
     assert [one.job.id for one in found.of("1234")] == ["1240", "1241"]
     assert [one.id for one in found.of("1234_6")] == ["1234_6"]
     assert [one.id for one in found.of("1240")] == ["1234_5"]
-    assert [str(one) for one in found.skipped] == ["line 4: 1234_[7-10%2] stands for tasks that have not begun"]
+    assert found.skipped == ()
+    assert [(one.id, one.why) for one in found.idle_of("1234")] == [("1234_[7-10%2]", "never began: COMPLETED")]
 
 
 def test_parts_of_a_heterogeneous_job_are_jobs_with_their_own_labels() -> None:
@@ -151,13 +152,10 @@ def test_a_job_that_runs_ends_now_or_where_its_elapsed_time_does() -> None:
 @pytest.mark.parametrize(
     ("cells", "reason"),
     [
-        ({"State": "PENDING", "Start": "Unknown"}, "4242 has not begun: PENDING"),
-        ({"State": "CANCELLED by 123", "Start": "None"}, "4242 has no beginning: CANCELLED by 123"),
         ({"Start": "INVALID"}, "4242 has no beginning: COMPLETED"),
         ({"Start": "4294967294"}, "4242 has no beginning: COMPLETED"),
         ({"Start": "Ystday 10:00"}, "4242 'Ystday 10:00' is no time"),
         ({"End": "Unknown", "ElapsedRaw": ""}, "4242 has no end"),
-        ({"End": EIGHT, "ElapsedRaw": 0}, "4242 took no time"),
         ({"End": EIGHT - 1}, "4242 ends before it begins"),
         ({"JobID": "", "JobIDRaw": ""}, "has no job id"),
         ({"JobID": "total"}, "has no job id: 'total'"),
@@ -169,10 +167,30 @@ def test_what_is_skipped_is_listed_with_its_line_and_reason(cells: dict[str, obj
     assert [one.id for one in found.starts] == ["1"]
 
 
+@pytest.mark.parametrize(
+    ("cells", "why"),
+    [
+        ({"State": "PENDING", "Start": "Unknown"}, "did not begin yet: PENDING"),
+        ({"State": "CANCELLED by 123", "Start": "None"}, "never began: CANCELLED"),
+        ({"End": EIGHT, "ElapsedRaw": 0}, "took no time: COMPLETED"),
+    ],
+)
+def test_a_job_that_held_nothing_is_known_by_its_ids_and_its_steps_are_not_missed(
+    cells: dict[str, object], why: str
+) -> None:
+    found = parsed(row(JobID="9_4", JobIDRaw=12, **cells), row(JobID="9_4.batch", **cells), row(JobID=1))
+    assert ([one.id for one in found.starts], found.skipped) == (["1"], ())
+    assert dict(found.idle_counts) == {why: 1}
+    for subject in ("9", "9_4", "12"):
+        assert [(one.id, one.why) for one in found.idle_of(subject)] == [("9_4", why)]
+
+
 def test_lines_of_another_width_are_told_but_bars_in_a_name_belong_to_it() -> None:
     found = parsed(row(JobName="a|b"), "4243|4243", row(JobID=4) + "|")
     assert [one.job.name for one in found.starts] == ["a|b", "train"]
-    assert [str(one) for one in found.skipped] == ["line 3: has 2 fields where the header has 13"]
+    assert [str(one) for one in found.skipped] == [
+        "line 3: has 2 fields where the header has 13: of a name with line breaks?"
+    ]
 
 
 def test_without_a_header_nothing_is_read_and_the_fix_is_told() -> None:
@@ -385,8 +403,12 @@ def test_a_requeued_job_is_a_line_for_each_start(saved: str, capsys: pytest.Capt
         "train: 8 × h100-sxm5-80gb, 1 h 00 min"
     ] * 2
     code, out, err = command(capsys, *words, "--format", "json")
+    assert code == 0, err
+    assert [one["status"] for one in json.loads(out)["runs"]] == ["failed", "finished"]
+    code, out, err = command(capsys, *words, "--format", "html")
     assert code == 1
     assert "has 2 starts" in err
+    assert err.endswith("write --format text, json or csv, which tell all\n")
 
 
 def test_a_saved_output_without_the_job_says_so(saved: str, capsys: pytest.CaptureFixture[str]) -> None:

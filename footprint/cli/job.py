@@ -102,26 +102,25 @@ def job(
     from footprint.fleet.site_file import site_named
     from footprint.fleet.slurm_jobs import known_of
     from footprint.measurement.tracker.words import label, track_words
+    from footprint.report.run_formats import OF_MANY
 
-    called = {
-        field: label(field, value) for field, value in (("name", name), ("project", project)) if value is not None
-    }
-    asked = replace(asked, name=called.get("name", ""), project=called.get("project", ""))
+    said = (("name", name), ("project", project))
+    asked = replace(asked, **{field: label(field, value) for field, value in said if value is not None})
     catalog = open_catalog(data)
     model = None if accelerator is None else catalog.accelerator(accelerator).id
     told = site_named(site, os.environ, catalog).typing(model)
     checked = track_words("job", {**told.under(words), "precision": precision, "data": data})
     is_whole = format is not None or out is not None
-    known = known_of(asked, sacct, os.environ, is_one=is_whole)
-    server = _server(prometheus, known, has_rating=accelerator is not None or bool(told.path))
+    known = known_of(asked, sacct, os.environ, is_one=is_whole and chosen not in OF_MANY)
+    server = _server(prometheus, known, told, catalog)
     run_of = partial(
         _run, server=server, catalog=catalog, words=checked.plain(), site=told, clock_skew_s=clock_skew,
         node_power=node_power,
     )  # fmt: skip
-    for run in known.runs(run_of, has_metrics=server is not None):
-        if save:
-            _save(run, store)
-        _show(run, chosen if is_whole else "", out)
+    runs = known.runs(run_of, has_metrics=server is not None)
+    for run in runs if save else ():
+        _save(run, store)
+    _show(runs, chosen if is_whole else "", out)
 
 
 def _job(
@@ -190,13 +189,13 @@ def _run(
     return replace(run, notes=(*run.notes, *site.overruled([start], catalog)))
 
 
-def _server(url: str | None, known: Known, *, has_rating: bool) -> Prometheus | None:
-    """The server, or none where a rating is to do."""
+def _server(url: str | None, known: Known, site: SiteFile, catalog: Catalog) -> Prometheus | None:
+    """The server, or none where a rating is to do: a site is told, or something names the accelerators."""
     from footprint.fleet.access import ADDRESS, access
     from footprint.fleet.prometheus import Prometheus
 
     if not url and not os.environ.get(ADDRESS):
-        if has_rating:
+        if site.path or any(site.device_of(one.accelerator, one.partition, catalog) for one in known.starts):
             return None
         fix = "--accelerator, or --site with its partitions, for hours and the rating"
         fix = f"name the server: --prometheus URL, or {ADDRESS}; or {fix}"
@@ -222,19 +221,17 @@ def _save(run: Run, store: str | None) -> None:
     output.notes([f"saved as {run.id}; see: footprint runs show {run.id}"])
 
 
-def _show(run: Run, format: str, out: Path | None) -> None:
-    """One line and the evidence, with notes on stderr; or the whole in the format asked for."""
-    if not format:
-        from footprint.report import job_line
+def _show(runs: Sequence[Run], format: str, out: Path | None) -> None:
+    """The whole of each start in the format asked for; else a line of it and its evidence, and what to know once."""
+    from footprint.report import job_line, run_formats, run_text
 
+    told = set[str]()
+    for run in runs if not format else ():
         output.write(job_line.text(run), None)
-        output.notes(run.notes)
-        return
+        output.notes([note for note in run.notes if note not in told])
+        told.update(run.notes)
     if format == output.Format.text.value and out is None:
-        from footprint.report import run_text
-
-        output.write(run_text.text(run, color=output.is_colored()), None)
-        return
-    from footprint.report import run_formats
-
-    output.write(run_formats.named(format)(run), out)
+        output.write("\n".join(run_text.text(run, color=output.is_colored()) for run in runs), None)
+    elif format:
+        whole = run_formats.OF_MANY[format](runs) if len(runs) > 1 else run_formats.named(format)(runs[0])
+        output.write(whole, out)

@@ -32,6 +32,7 @@ FIELDS = {"comment": "Comment", "admin-comment": "AdminComment"}
 _ID = re.compile(r"[0-9]{1,18}")
 _MODE, _SCRIPT_MODE = 0o640, 0o755
 _MOST_COMMENT = 250
+_MOST_ASKED_S, _MOST_OFF_S = 3.0, 2.0
 _PATH = ("/usr/local/bin", "/usr/bin", "/bin")
 
 
@@ -43,47 +44,61 @@ def is_others(environment: Mapping[str, str]) -> bool:
 
 
 def known(environment: Mapping[str, str]) -> Known:
-    """The job that ends: by the epilog's environment, else its last start by sacct.
+    """The job that ends: its last start by sacct, which tells what it was given; else by the epilog's environment.
 
     Raises
     ------
     InputError
-        When there is no job, or nothing tells when it began.
+        When there is no job, it held nothing, or nothing tells when it began.
     """
     told = environment.get(JOB, "").strip()
     if not _ID.fullmatch(told):
         raise InputError(JOB, told or None, "is no job's id", "run it as an epilog of SLURM's")
+    own = _by_environment(told, environment)
+    places, started_s = own.job.devices_by_host, own.job.started_utc_s
+    try:
+        found = known_of(Job(id=told), None, environment, most_s=None if started_s is None else _MOST_ASKED_S)
+    except InputError:
+        if started_s is None:
+            raise
+        found = Known(())  # what ended may not have reached the accounting
+    least_s = (started_s or 0.0) - _MOST_OFF_S
+    starts = [one for one in found.starts if one.job.id == told and (one.job.started_utc_s or 0.0) > least_s]
+    if found.is_known and starts:  # by its own id: that of an array's last task is the whole array's, too
+        last = max(starts, key=lambda one: one.job.started_utc_s or 0.0)
+        has_places = bool(places) and len(places) == len(last.job.hosts)
+        job = replace(last.job, devices_by_host=places if has_places else {})
+        return replace(found, starts=(replace(last, job=job),), has_places=has_places)
+    if started_s is None:
+        raise InputError(
+            JOB, told, "began nobody knows when", "; ".join(found.notes) or "put sacct into the epilog's PATH"
+        )
+    return Known((own,), found.notes, has_places=bool(places))
+
+
+def _by_environment(told: str, environment: Mapping[str, str]) -> Start:
+    """As far as SLURM's variables go; an end that lies ahead is that of its limit."""
     hosts = _hosts(environment)
     started_s = _moment(environment, "SLURM_JOB_START_TIME")
     ended_s = _moment(environment, "SLURM_JOB_END_TIME")
+    now_s = time.time()
     job = Job(
         id=told,
         name=plain(environment.get("SLURM_JOB_NAME", "")),
         user=plain(environment.get("SLURM_JOB_USER", "")),
         account=plain(environment.get("SLURM_JOB_ACCOUNT", "")),
+        started_utc_s=started_s,
+        ended_utc_s=now_s if ended_s is None or ended_s <= (started_s or 0.0) else min(ended_s, now_s),
         hosts=hosts,
         devices_by_host=_places(environment, hosts),
         status="failed" if environment.get("SLURM_JOB_EXIT_CODE", "0") not in ("0", "") else "finished",
     )
-    if started_s is not None:
-        until_s = time.time() if ended_s is None or ended_s <= started_s else ended_s
-        places = sum(map(len, job.devices_by_host.values())) or None
-        ended = replace(job, started_utc_s=started_s, ended_utc_s=until_s)
-        start = Start(
-            ended, told, accelerators_count=places, partition=plain(environment.get("SLURM_JOB_PARTITION", ""))
-        )
-        return Known((start,), has_places=bool(job.devices_by_host))
-    found = known_of(Job(id=told), None, environment)
-    last = max(found.starts, key=lambda one: one.job.started_utc_s or 0.0)
-    if last.job.started_utc_s is None:
-        raise InputError(
-            JOB, told, "began nobody knows when", "; ".join(found.notes) or "put sacct into the epilog's PATH"
-        )
-    return replace(found, starts=(last,))
+    count = sum(map(len, job.devices_by_host.values())) or None
+    return Start(job, told, accelerators_count=count, partition=plain(environment.get("SLURM_JOB_PARTITION", "")))
 
 
 def _hosts(environment: Mapping[str, str]) -> tuple[str, ...]:
-    told = environment.get("SLURM_JOB_NODELIST", "")
+    told = environment.get("SLURM_JOB_NODELIST", "") or environment.get("SLURM_NODELIST", "")  # on nodes, before 23
     try:
         return host_list(told) if told else ()
     except InputError:

@@ -22,6 +22,7 @@ from footprint.fleet.months_sums import Kind, Priced
 from footprint.fleet.prometheus import Prometheus
 from footprint.fleet.site_file import SiteFile
 from footprint.fleet.slurm import Accounting, Start
+from footprint.fleet.slurm_words import MIXED
 from footprint.measurement.limits import limits
 from footprint.studies import JobsRow, JobsTable
 from footprint.units import S_PER_H
@@ -134,11 +135,7 @@ def jobs_table(
         currency_usd=site.usd_per_currency,
         billing_unit=site.billing.unit if site.billing is not None else "",
         timezone=site.timezone or "UTC",
-        skipped=(
-            *((f"{starts(len(which))}: {ids(which, _MOST_TOLD)}", why) for why, which in told.left.items()),
-            *_unwanted(accounting),
-            *((f"line {one.line}", one.reason) for one in accounting.skipped),
-        ),
+        skipped=tuple(_left(told, accounting)),
         notes=tuple(dict.fromkeys((*_notes(told), *accounting.assumed, *site_notes))),
         ledger=tuple(dict.fromkeys(ledger)),
         catalog_digest=catalog.digest(),
@@ -176,6 +173,8 @@ def _month(
         told.left.setdefault(why, []).extend(which)
     for one in _energies(own, server, catalog, model, shown, told):
         start = one.held.start
+        if MIXED in start.accelerator:
+            told.note("with accelerators of several types, counted as of one", start.id)
         group = groups.setdefault(GROUPS[by](start) or (span.month if by == "month" else NOBODY), Group())
         with_hosts, kind, hosts = _with_hosts(one, site, catalog, told)
         _add(group, with_hosts, kind, hosts, site)
@@ -301,11 +300,19 @@ def _notes(told: _Told) -> Iterator[str]:
         yield f"{starts(len(which))} {why}: {ids(which, _MOST_TOLD)}"
 
 
-def _unwanted(accounting: Accounting) -> Iterator[tuple[str, str]]:
+def _left(told: _Told, accounting: Accounting) -> Iterator[tuple[str, str]]:
+    """What is in no row, and why: starts, jobs that held nothing, lines."""
+    for why, which in told.left.items():
+        yield f"{starts(len(which))}: {ids(which, _MOST_TOLD)}", why
     count, first = accounting.unwanted_count, accounting.unwanted_ids
     if count:
         more = f" and {count - len(first):,} more" if count > len(first) else ""
         yield f"{starts(count)}: {', '.join(first)}{more}", NONE
+    for why, count in accounting.idle_counts.items():
+        which = [one.id for one in accounting.idle if one.why == why]
+        more = f" and {count - _MOST_TOLD:,} more" if count > _MOST_TOLD else ""
+        yield f"{count:,} job{'' if count == 1 else 's'}: {', '.join(which[:_MOST_TOLD])}{more}", why
+    yield from ((f"line {one.line}", one.reason) for one in accounting.skipped)
 
 
 def starts(count: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from itertools import groupby
@@ -11,11 +11,12 @@ from itertools import groupby
 from footprint.errors import InputError
 from footprint.fleet.devices import Job, host_list
 from footprint.fleet.js1 import MARK, utilizations
-from footprint.fleet.slurm_rows import Found, Row, Skipped, plain, rows
-from footprint.fleet.slurm_words import accelerators, amounts, job_id, joules, seconds, status, time_of, tres
+from footprint.fleet.slurm_rows import Found, Idle, Row, Skipped, plain, rows
+from footprint.fleet.slurm_starts import Start, add, apart, joined
+from footprint.fleet.slurm_words import MIXED, accelerators, amounts, job_id, joules, seconds, status, time_of, tres
 from footprint.units import PERCENT_PER_SHARE
 
-__all__ = ["Accounting", "Skipped", "Start", "read", "read_lines"]
+__all__ = ["Accounting", "Idle", "Skipped", "Start", "read", "read_lines"]
 
 _MOST_HOST_TEXT = 20_000
 _MOST_GROUPS = 4
@@ -23,39 +24,6 @@ _MOST_OFF_S = 2.0
 _MOST_DIGITS = 9
 _MOST_IDS = 6
 _MANY_GROUPS = re.compile(rf"(?:\[[^\[\]]*\][^\[\],]*){{{_MOST_GROUPS + 1}}}")
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """One time that a job ran: a requeued one has several, of one id."""
-
-    job: Job
-    id: str = ""  # as sacct writes it: 1234_5 where the label says 1240
-    cluster: str = ""
-    line: int = 0
-    state: str = ""
-    accelerators_count: int | None = None  # allocated; instances, where devices are parted
-    accelerator: str = ""  # its type, as the site calls it
-    suspended_s: float = 0.0
-    steps_count: int = 0
-    partition: str = ""
-    nodes_count: int | None = None
-    resources: Mapping[str, float] = field(default_factory=dict)  # allocated, by TRES; memory in GB
-    consumed_j: float | None = None  # by SLURM's own meter, whatever that is on this site
-    is_exclusive: bool | None = None  # None: not told
-    utilizations: tuple[float, ...] = ()  # of its devices over its time, where its comment tells
-    busy_accelerator_s: float | None = None  # seconds times utilization, summed over its steps
-    notes: tuple[str, ...] = ()
-
-    @property
-    def utilization(self) -> float | None:
-        """The mean over its devices and its time, by its comment, else by its steps; None: not told."""
-        if self.utilizations:
-            return sum(self.utilizations) / len(self.utilizations)
-        if self.busy_accelerator_s is None or not self.accelerators_count:
-            return None
-        duration_s = (self.job.ended_utc_s or 0.0) - (self.job.started_utc_s or 0.0)
-        return min(self.busy_accelerator_s / (self.accelerators_count * duration_s), 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +36,28 @@ class Accounting:
     unwanted_count: int = 0  # starts that were read and not asked for
     unwanted_ids: tuple[str, ...] = ()  # the first of them
     elsewhere_count: int = 0  # starts at other times than those asked for
+    idle: tuple[Idle, ...] = ()  # jobs that held nothing, the first of them
+    idle_counts: Mapping[str, int] = field(default_factory=dict)  # of all of them, by why
 
     def of(self, subject: str) -> tuple[Start, ...]:
         """The starts of a job: by the id that its label bears, by sacct's own, or by that of its whole array."""
         asked = subject.strip()
         exact = tuple(one for one in self.starts if asked == one.id)
-        by_base = tuple(one for one in self.starts if asked == one.job.id or asked == re.split(r"[_+]", one.id)[0])
+        by_base = tuple(one for one in self.starts if asked in (one.job.id, _base(one.id)))
         return exact if exact and not by_base else by_base
+
+    def idle_of(self, subject: str) -> tuple[Idle, ...]:
+        """What of a job held nothing, found by the same ids."""
+        asked = subject.strip()
+        return tuple(one for one in self.idle if asked in (one.id, one.label, _base(one.id)))
+
+
+def _base(name: str) -> str:
+    return re.split(r"[_+]", name, maxsplit=1)[0]
+
+
+class _Idle(ValueError):
+    """Why a row's job held nothing."""
 
 
 def read(text: str, *, zone: tzinfo | None = None, now_s: float | None = None) -> Accounting:
@@ -116,6 +99,8 @@ def read_lines(
         read.unwanted_count,
         tuple(read.unwanted_ids),
         read.elsewhere_count,
+        tuple(read.found.idle),
+        dict(read.found.idle_counts),
     )
 
 
@@ -156,7 +141,7 @@ class _Reading:
             self.elsewhere_count += 1
             return
         if self._wanted is None or self._wanted(start):
-            _add(self._starts.setdefault(key, []), start, self.found)
+            add(self._starts.setdefault(key, []), start, self.found)
             return
         self.unwanted_count += 1
         if len(self.unwanted_ids) < _MOST_IDS:
@@ -164,7 +149,7 @@ class _Reading:
 
     def starts(self) -> list[Start]:
         """All of them; steps without a job's row stand for it."""
-        joined = []
+        found = []
         for key, steps in self._orphans.items():
             if hash(key) in self._heads:
                 for row in steps:
@@ -172,8 +157,8 @@ class _Reading:
                 continue
             begun = (_start(row, self.zone, self.now_s, self.found) for row in steps)
             own = [start for start in begun if start is not None]
-            joined += [_joined(own)] if own else []
-        return [one for own in self._starts.values() for one in _apart(own)] + joined
+            found += [joined(own)] if own else []
+        return [one for own in self._starts.values() for one in apart(own)] + found
 
 
 def _is_elsewhere(job: Job, started_s: float, ended_s: float) -> bool:
@@ -184,6 +169,12 @@ def _start(row: Row, zone: tzinfo | None, now_s: float | None, found: Found) -> 
     """The job of a row, or nothing and the reason told."""
     try:
         start, is_assumed = _begun(row, zone, now_s, found)
+    except _Idle as why:
+        if row.id.step:
+            found.skip(row.line, f"{row.id.whole[:40]} {why}")
+        else:
+            found.held_nothing(Idle(row.id.whole, _label_id(row), str(why)))
+        return None
     except ValueError as error:
         found.skip(row.line, f"{row.id.whole[:40]} {error}")
         return None
@@ -195,22 +186,27 @@ def _begun(row: Row, zone: tzinfo | None, now_s: float | None, found: Found) -> 
     """The start of a row, and whether its zone was assumed; a ValueError says why there is none."""
     state = row.get("state")
     ended = status(state) if state else "finished"
-    if row.id.task.startswith("["):
-        raise ValueError("stands for tasks that have not begun")
+    word = plain(state.split()[0]) if state else "state not known"
     if ended == "":
-        raise ValueError(f"has not begun: {plain(state)}")
+        raise _Idle(f"did not begin yet: {word}")
+    if row.id.task.startswith("["):
+        raise _Idle(f"never began: {word}")
     (started_s, is_first), (ended_s, is_second) = (time_of(row.get(name), zone) for name in ("start", "end"))
     if started_s is None:
-        raise ValueError("has no beginning" + (f": {plain(state)}" if state else ""))
+        raise _Idle(f"never began: {word}") if ended == "stopped" else ValueError(f"has no beginning: {word}")
     notes: list[str] = []
     suspended_s = seconds(row.get("suspended")) or 0.0
     ended_s = _until(row, started_s, ended_s, suspended_s, now_s if ended == "running" else None, notes)
+    if ended_s == started_s:
+        raise _Idle(f"took no time: {word}")
     if suspended_s:
         notes.append(f"suspended for {suspended_s:.6g} s, in which what its devices drew is counted too")
     if ended is None:
         notes.append(f"state {plain(state)} is not known: taken as finished")
     resources = tres(row.get("alloctres"))
     count, kind = accelerators(resources)
+    if MIXED in kind:
+        notes.append(f"its accelerators are of several types, {plain(kind)}: counted as of one")
     job = Job(
         id=_label_id(row),
         name="" if row.id.step else plain(row.get("jobname")),
@@ -259,9 +255,8 @@ def _until(
     elif elapsed_s is not None and abs(ended_s - started_s - suspended_s - elapsed_s) > _MOST_OFF_S:
         told = f"{ended_s - started_s:.6g} s from start to end, {elapsed_s:.6g} s elapsed"
         notes.append(f"times and elapsed time differ: {told}; an hour is a change of clocks")
-    if ended_s is None or not ended_s > started_s:
-        told = "has no end" if ended_s is None else "took no time" if ended_s == started_s else "ends before it begins"
-        raise ValueError(told)
+    if ended_s is None or ended_s < started_s:
+        raise ValueError("has no end" if ended_s is None else "ends before it begins")
     return ended_s
 
 
@@ -303,21 +298,10 @@ def _hosts(row: Row, notes: list[str]) -> tuple[str, ...]:
 # several rows of one job
 
 
-def _add(own: list[Start], start: Start, found: Found) -> None:
-    """A row that recurs, as in files put together, counts once: the one that knows the later end."""
-    same = next((i for i, one in enumerate(own) if one.job.started_utc_s == start.job.started_utc_s), None)
-    if same is None:
-        own.append(start)
-        return
-    kept, left = own[same], start
-    if (start.job.ended_utc_s or 0) > (kept.job.ended_utc_s or 0) or kept.job.status == "running":
-        kept, left = start, kept
-    own[same] = kept
-    found.skip(left.line, f"{left.id} began then on line {kept.line} too")
-
-
 def _fold(row: Row, own: list[Start], zone: tzinfo | None, found: Found) -> None:
     """A step fills what its job's row leaves empty; nothing of it is added up."""
+    if not own:  # its job held nothing, was not wanted, or is told of already
+        return
     try:
         at_s, _ = time_of(row.get("start"), zone)
     except ValueError:
@@ -354,34 +338,3 @@ def _with(sum_s: float | None, more_s: float | None) -> float | None:
 
 def _holds(job: Job, at_s: float) -> bool:
     return (job.started_utc_s or 0) <= at_s <= (job.ended_utc_s or 0)
-
-
-def _apart(own: Iterable[Start]) -> Iterator[Start]:
-    """Starts of one id, one after another: no second is in two of them."""
-    ordered = sorted(own, key=lambda one: one.job.started_utc_s or 0)
-    for one, after in zip(ordered, [*ordered[1:], None], strict=True):
-        next_s = None if after is None else after.job.started_utc_s
-        if next_s is not None and (one.job.ended_utc_s or 0) > next_s:
-            told = "its next start is before its end: it ends there"
-            yield replace(one, job=replace(one.job, ended_utc_s=next_s), notes=(*one.notes, told))
-        else:
-            yield one
-
-
-def _joined(steps: list[Start]) -> Start:
-    """A job of which only steps are listed: from the first one's beginning to the last one's end."""
-    first = min(steps, key=lambda one: one.line)
-    hosts = tuple(dict.fromkeys(host for one in steps for host in one.job.hosts))
-    job = replace(
-        first.job,
-        started_utc_s=min(one.job.started_utc_s or 0 for one in steps),
-        ended_utc_s=max(one.job.ended_utc_s or 0 for one in steps),
-        hosts=hosts,
-    )
-    return replace(
-        first,
-        job=job,
-        accelerators_count=None,
-        steps_count=len(steps),
-        notes=(*first.notes, "its own row is not listed: its times and hosts are its steps'"),
-    )

@@ -17,7 +17,7 @@ from typing import IO
 
 from footprint.errors import InputError
 from footprint.fleet.slurm import Accounting, Start, read_lines
-from footprint.fleet.slurm_rows import DELIMITER, lines_of
+from footprint.fleet.slurm_rows import delimiter, lines_of
 
 __all__ = ["STDIN", "accounting"]
 
@@ -25,7 +25,7 @@ STDIN = "-"
 FIELDS = (
     "JobID", "JobIDRaw", "Cluster", "User", "Account", "WCKey", "Partition", "State", "Start", "End", "ElapsedRaw",
     "Suspended", "NNodes", "NodeList", "AllocTRES", "ConsumedEnergyRaw", "TRESUsageInTot", "Exclusive",
-    "AdminComment", "JobName",
+    "AdminComment",
 )  # fmt: skip
 _ALWAYS = frozenset(("jobid", "state", "start", "end", "alloctres", "nodelist"))
 _TIMEOUT_S = 30.0
@@ -62,7 +62,7 @@ def accounting(
         except (OSError, ValueError) as error:
             told = getattr(error, "strerror", None) or "no name of a file"
             raise InputError("sacct", str(saved), f"cannot be read: {told}", "name a file") from None
-    if not found.starts and not found.unwanted_count and not found.elsewhere_count:
+    if not (found.starts or found.unwanted_count or found.elsewhere_count or found.idle_counts):
         fix = "save it with: sacct -a -D --parsable2 --noconvert -S START -E END -o " + ",".join(FIELDS)
         told = "; ".join(str(one) for one in found.skipped[:3])
         raise InputError("sacct", str(saved), "holds no start of a job" + (f": {told}" if told else ""), fix)
@@ -78,7 +78,7 @@ def _asked(environment: Mapping[str, str], started_s: float, ended_s: float) -> 
     own = {**environment, "SLURM_TIME_FORMAT": "%s", "TZ": "UTC"}
     first, last = (_moment(at_s) for at_s in (started_s, math.ceil(ended_s)))
     words = [
-        program, "-a", "-D", "--parsable2", f"--delimiter={DELIMITER}", "--noconvert", "-S", first, "-E", last,
+        program, "-a", "-D", "--parsable2", f"--delimiter={delimiter()}", "--noconvert", "-S", first, "-E", last,
         "-o", ",".join(_fields(program, own)),
     ]  # fmt: skip
     with tempfile.TemporaryFile() as errors:

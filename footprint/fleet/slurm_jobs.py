@@ -14,7 +14,7 @@ from pathlib import Path
 from footprint.errors import InputError
 from footprint.fleet.devices import Job
 from footprint.fleet.slurm import Accounting, Start, read
-from footprint.fleet.slurm_rows import DELIMITER
+from footprint.fleet.slurm_rows import delimiter
 from footprint.values import Run
 
 __all__ = ["Known", "known_of"]
@@ -38,6 +38,7 @@ class Known:
     notes: tuple[str, ...] = ()
     has_places: bool = False  # the user said which devices
     unknown: str = ""  # why SLURM tells nothing of it, where it was asked
+    is_known: bool = False  # by SLURM's accounting
 
     def runs(self, run_of: Callable[[Start, Job], Run], *, has_metrics: bool) -> tuple[Run, ...]:
         """Each start as a run. One of several that cannot be assessed is told in the notes of the others.
@@ -71,8 +72,15 @@ class Known:
         return InputError(error.field, error.value, bound, error.fix) if self.unknown else error
 
 
-def known_of(asked: Job, saved: Path | None, environment: Mapping[str, str], *, is_one: bool = False) -> Known:
+def known_of(
+    asked: Job, saved: Path | None, environment: Mapping[str, str], *, is_one: bool = False, most_s: float | None = None
+) -> Known:
     """The job's starts: from a saved output, or from sacct where it is there and no interval is given.
+
+    Parameters
+    ----------
+    is_one : whether one alone can be shown
+    most_s : that sacct may take; None: half a minute
 
     Raises
     ------
@@ -80,14 +88,19 @@ def known_of(asked: Job, saved: Path | None, environment: Mapping[str, str], *, 
         When a saved output is named beside an interval, cannot be read, or does not have the job; when there are
         several starts where one alone can be shown.
     """
-    known = _known(asked, saved, environment)
+    known = _known(asked, saved, environment, most_s or TIMEOUT_S)
     if is_one and len(known.starts) > 1:
+        ids = list(dict.fromkeys(one.id for one in known.starts))
         told = "; ".join(_told(one) for one in known.starts[:_MOST_TOLD])
-        raise InputError("job", asked.id, f"has {len(known.starts)} starts: {told}", "name one by --from and --to")
+        told += f"; and {len(known.starts) - _MOST_TOLD} more" if len(known.starts) > _MOST_TOLD else ""
+        fix = "write --format text, json or csv, which tell all" + (
+            f"; or name one of them: {ids[0]}" if ids[1:] else ""
+        )
+        raise InputError("job", asked.id, f"has {len(known.starts)} starts: {told}", fix)
     return known
 
 
-def _known(asked: Job, saved: Path | None, environment: Mapping[str, str]) -> Known:
+def _known(asked: Job, saved: Path | None, environment: Mapping[str, str], most_s: float) -> Known:
     has_interval = asked.started_utc_s is not None or asked.ended_utc_s is not None
     is_slurm = bool(asked.id) and not (asked.pod or asked.namespace) and not has_interval
     if saved is not None:
@@ -98,31 +111,45 @@ def _known(asked: Job, saved: Path | None, environment: Mapping[str, str]) -> Kn
         except OSError as error:
             raise InputError("sacct", str(saved), f"cannot be read: {error.strerror}", "name a file") from None
         accounting = read(text)
+        _check_held(asked, accounting)
         if not accounting.of(asked.id):
             fix = "; passed over: ".join(["check the id", *(str(one) for one in accounting.skipped[:_MOST_TOLD])])
             raise InputError("sacct", str(saved), f"has no start of job {asked.id}", fix)
         return _chosen(asked, accounting)
     program = shutil.which("sacct", path=environment.get("PATH", "")) if is_slurm else None
-    if program is None or not _SUBJECT.fullmatch(asked.id):
+    if program is None:
         return Known((Start(asked),), has_places=True)
-    text, why = _asked(program, asked.id, environment)
+    if not _SUBJECT.fullmatch(asked.id):
+        told = "sacct was not asked, for it is no id of a job, such as 4242, 4242_5 or 4242+1"
+        return Known((Start(asked),), has_places=True, unknown=told)
+    text, why = _asked(program, asked.id, environment, most_s)
     accounting = read(text, now_s=time.time())
+    _check_held(asked, accounting)
     if not accounting.of(asked.id):
         told = why or "; ".join(("sacct knows no start of it", *_skipped(accounting)))
         return Known((Start(asked),), (told,), has_places=True, unknown=told)
     return _chosen(asked, accounting)
 
 
-def _asked(program: str, subject: str, environment: Mapping[str, str]) -> tuple[str, str]:
+def _check_held(asked: Job, accounting: Accounting) -> None:
+    """Of a job that held nothing there is nothing to find, here or elsewhere."""
+    idle = accounting.idle_of(asked.id)
+    if idle and not accounting.of(asked.id):
+        told = "; ".join(dict.fromkeys(one.why for one in idle))
+        fix = "ask again when it runs" if "yet" in told else "there is nothing to count"
+        raise InputError("job", asked.id, f"{told}, by SLURM's accounting", fix)
+
+
+def _asked(program: str, subject: str, environment: Mapping[str, str], most_s: float) -> tuple[str, str]:
     """What sacct writes, or why it wrote nothing; times in seconds, so that no zone is assumed."""
-    words = [program, "-j", subject, "-D", "--parsable2", f"--delimiter={DELIMITER}", "--noconvert", "-o", FIELDS]
+    words = [program, "-j", subject, "-D", "--parsable2", f"--delimiter={delimiter()}", "--noconvert", "-o", FIELDS]
     try:
         done = subprocess.run(
             words, env={**environment, "SLURM_TIME_FORMAT": "%s"}, stdin=subprocess.DEVNULL, capture_output=True,
-            timeout=TIMEOUT_S, check=False,
+            timeout=most_s, check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        return "", f"sacct did not answer within {TIMEOUT_S:.0f} s"
+        return "", f"sacct did not answer within {most_s:.0f} s"
     except OSError as error:
         return "", f"sacct could not be run: {error.strerror}"
     if done.returncode:
@@ -140,6 +167,8 @@ def _chosen(asked: Job, accounting: Accounting) -> Known:
         told = f"is a job of several clusters: {', '.join(clusters)}"
         raise InputError("job", asked.id, told, "save what sacct -M CLUSTER writes and give it with --sacct")
     notes = [*accounting.assumed, *_skipped(accounting)]
+    notes += [f"not counted: {one.id} {one.why}" for one in accounting.idle_of(asked.id)[:_MOST_TOLD]]
+    is_several = len({one.id for one in starts}) > 1  # tasks or parts: one name, and each its own id
     meant = {_short(host): host for host in asked.hosts}
     found = []
     for one in starts:
@@ -154,13 +183,15 @@ def _chosen(asked: Job, accounting: Accounting) -> Known:
             for host in hosts
             if meant.get(_short(host)) in asked.devices_by_host
         }
-        job = replace(one.job, name=asked.name or one.job.name, project=asked.project or one.job.project)
+        name = asked.name or one.job.name
+        name = f"{one.id} {name}" if is_several else name
+        job = replace(one.job, name=name, project=asked.project or one.job.project)
         is_part = bool(places) or len(hosts) < len(one.job.hosts)
         job = replace(job, hosts=hosts, devices_by_host=places)
         found.append(replace(one, job=job, consumed_j=None if is_part else one.consumed_j))  # of all of its nodes
     if not found:
         raise InputError("host", ",".join(asked.hosts), f"had no start of job {asked.id}", "leave --host out")
-    return Known(tuple(found), tuple(notes), has_places=bool(asked.devices_by_host))
+    return Known(tuple(found), tuple(notes), has_places=bool(asked.devices_by_host), is_known=True)
 
 
 def _short(host: str) -> str:

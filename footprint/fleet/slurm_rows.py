@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
+import secrets
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import IO
 
 from footprint.fleet.slurm_words import JobId, job_id, known
 
-__all__ = ["DELIMITER", "Found", "Row", "Skipped", "lines_of", "plain", "rows"]
+__all__ = ["Found", "Idle", "Row", "Skipped", "delimiter", "lines_of", "plain", "rows"]
 
-DELIMITER = "\x1f"
-"""Asked of sacct where we ask it: no name and no comment holds it."""
-
+_UNIT, _NONCE_BYTES = "\x1f", 8
 _BAR = "|"
+_OWN = re.compile(f"{_UNIT}[0-9a-f]{{{2 * _NONCE_BYTES}}}{_UNIT}")
 _LONGEST_LINE = 1_000_000
 _LONGEST_NAME = 100
 _MOST_SKIPPED = 10_000
@@ -28,6 +30,15 @@ class Skipped:
 
     def __str__(self) -> str:
         return f"line {self.line}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """A job that held nothing: it waits, was cancelled before it began, or took no time."""
+
+    id: str  # as sacct writes it
+    label: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +69,14 @@ class Found:
 
     skipped: list[Skipped] = field(default_factory=list)
     more_count: int = 0  # that were skipped, and are not kept
+    idle: list[Idle] = field(default_factory=list)
+    idle_counts: Counter[str] = field(default_factory=Counter)  # of all of them, by why
     is_zone_assumed: bool = False
+
+    def held_nothing(self, one: Idle) -> None:
+        self.idle_counts[one.why] += 1
+        if len(self.idle) < _MOST_SKIPPED:
+            self.idle.append(one)
 
     def skip(self, line: int, reason: str) -> None:
         if len(self.skipped) < _MOST_SKIPPED:
@@ -73,6 +91,11 @@ class Found:
         return (*told, *more)
 
 
+def delimiter() -> str:
+    """To ask of sacct: nobody who names a job, with line breaks or bars, can guess it and forge a line."""
+    return _UNIT + secrets.token_hex(_NONCE_BYTES) + _UNIT
+
+
 def lines_of(stream: IO[str]) -> Iterator[str]:
     """The lines of a file, each no longer than any real one: what is not cannot fill the memory."""
     while line := stream.readline(_LONGEST_LINE):
@@ -85,12 +108,13 @@ def rows(lines: Iterable[str], found: Found) -> Iterator[Row]:
     """Each line with a job id, under the last header before it; headers may recur, as in files put together."""
     header: list[str] = []
     bar = _BAR
-    for line, raw in enumerate(lines, 1):
+    for line, raw in enumerate(_records(lines), 1):
         whole = (raw.removeprefix("\ufeff") if line == 1 else raw).rstrip("\r\n")
         if not whole.strip():
             continue
         if not header:
-            bar = DELIMITER if DELIMITER in whole else _BAR
+            own = _OWN.search(whole)
+            bar = own[0] if own is not None else _UNIT if _UNIT in whole else _BAR
         cells = whole.split(bar)
         if "jobid" in whole.casefold():
             names = [cell.strip().casefold() for cell in cells]
@@ -102,7 +126,9 @@ def rows(lines: Iterable[str], found: Found) -> Iterator[Row]:
             continue
         fitted = _fitted(cells, header, bar)
         if fitted is None:
-            found.skip(line, f"has {len(cells)} fields where the header has {len(header)}")
+            count = f"{len(cells)} field{'' if len(cells) == 1 else 's'}"
+            why = ": of a name with line breaks?" if len(cells) < len(header) else ""
+            found.skip(line, f"has {count} where the header has {len(header)}{why}")
             continue
         named = dict(zip(header[::-1], fitted[::-1], strict=True))  # of two columns of a name the first
         told = next((told for name in ("jobid", "jobidraw") if (told := known(named.get(name, "")))), "")
@@ -111,6 +137,25 @@ def rows(lines: Iterable[str], found: Found) -> Iterator[Row]:
             found.skip(line, f"has no job id: {told[:40]!r}" if told else "has no job id")
             continue
         yield Row(line, named, name)
+
+
+def _records(lines: Iterable[str]) -> Iterator[str]:
+    """Lines; under a delimiter of our own those that line breaks in names have broken up are whole again."""
+    rest = iter(lines)
+    record = next(rest, "")
+    own = _OWN.search(record)
+    if own is None:
+        yield record
+        yield from rest
+        return
+    bar, count = own[0], record.count(own[0])
+    for line in rest:
+        if bar in line and record.count(bar) >= count:
+            yield record
+            record = line
+        elif len(record) < _LONGEST_LINE:
+            record = record.rstrip("\n") + "\n" + line
+    yield record
 
 
 def _fitted(cells: list[str], header: list[str], bar: str) -> list[str] | None:

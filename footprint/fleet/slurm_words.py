@@ -9,7 +9,22 @@ from datetime import datetime, tzinfo
 
 from footprint.units import BYTES_PER_GIB, H_PER_DAY, S_PER_H, S_PER_MINUTE
 
-__all__ = ["JobId", "accelerators", "amounts", "job_id", "joules", "known", "seconds", "status", "time_of", "tres"]
+__all__ = [
+    "MIXED",
+    "JobId",
+    "accelerators",
+    "amounts",
+    "job_id",
+    "joules",
+    "known",
+    "seconds",
+    "status",
+    "time_of",
+    "tres",
+]
+
+MIXED = "+"
+"""Between types of accelerators of one job."""
 
 _NOTHING = frozenset(
     (
@@ -117,7 +132,7 @@ def accelerators(resources: Mapping[str, str]) -> tuple[int | None, str]:
     counts = {name: int(value) for name, value in resources.items() if _COUNT.fullmatch(value)}
     typed = {name.partition(":")[2]: count for name, count in counts.items() if name.startswith("gres/gpu:")}
     total = counts.get("gres/gpu", sum(typed.values()) if typed else None)
-    return total, "+".join(sorted(typed))
+    return total, MIXED.join(sorted(typed))
 
 
 def amounts(resources: Mapping[str, str]) -> dict[str, float]:

@@ -31,6 +31,16 @@ def json_of_many(runs: Iterable[Run]) -> str:
     return printable(dumps(found, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def csv_of_many(runs: Iterable[Run]) -> str:
+    """The rows of each, one after another."""
+    return tables.as_csv(run_numbers.quantities(runs))
+
+
+def text_of_many(runs: Iterable[Run]) -> str:
+    """One after another, with a line between."""
+    return "\n".join(map(text, runs))
+
+
 def csv(run: Run) -> str:
     """One row a quantity, numbers in the unit of their column."""
     return tables.as_csv(run_numbers.quantities([run]))
@@ -68,6 +78,12 @@ FORMATS: dict[str, Callable[[Run], str]] = {
     "latex": latex,
     "html": html,
 }
+OF_MANY: dict[str, Callable[[Iterable[Run]], str]] = {
+    "text": text_of_many,
+    "json": json_of_many,
+    "csv": csv_of_many,
+}
+"""Those that can tell of several runs."""
 
 
 def named(name: str) -> Callable[[Run], str]:
