@@ -104,8 +104,9 @@ def job(
     from footprint.measurement.tracker.words import label, track_words
     from footprint.report.run_formats import OF_MANY
 
-    said = (("name", name), ("project", project))
-    asked = replace(asked, **{field: label(field, value) for field, value in said if value is not None})
+    said = {"name": name, "project": project}
+    called = {field: "" if value is None else label(field, value) for field, value in said.items()}
+    asked = replace(asked, name=called["name"], project=called["project"])
     catalog = open_catalog(data)
     model = None if accelerator is None else catalog.accelerator(accelerator).id
     told = site_named(site, os.environ, catalog).typing(model)
