@@ -67,7 +67,8 @@ def known(environment: Mapping[str, str]) -> Known:
     if found.is_known and starts:  # by its own id: that of an array's last task is the whole array's, too
         last = max(starts, key=lambda one: one.job.started_utc_s or 0.0)
         has_places = bool(places) and len(places) == len(last.job.hosts)
-        job = replace(last.job, devices_by_host=places if has_places else {})
+        name = own.job.name or last.job.name.removeprefix(f"{last.id} ")  # accounting may not know it yet
+        job = replace(last.job, name=name, devices_by_host=places if has_places else {})
         return replace(found, starts=(replace(last, job=job),), has_places=has_places)
     if started_s is None:
         raise InputError(

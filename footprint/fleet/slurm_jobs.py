@@ -56,7 +56,9 @@ class Known:
         for start in self.starts:
             try:
                 run = run_of(start, start.job if has_metrics or self.has_places else _rated(start))
-                runs.append(run if self.has_places else _checked(run, start))
+                if not self.has_places:
+                    run = _checked(run, start)
+                runs.append(replace(run, notes=(*run.notes, *self._told(start))))
             except InputError as error:
                 failed.append(error)
                 notes.append(f"not counted: {_told(start)}: {error}")
@@ -65,6 +67,9 @@ class Known:
         return tuple(
             replace(run, notes=(*run.notes, *(notes if at == len(runs) - 1 else ()))) for at, run in enumerate(runs)
         )
+
+    def _told(self, start: Start) -> tuple[str, ...]:
+        return (_told(start), *start.notes) if self.is_known else ()
 
     def told_beside(self, error: InputError) -> InputError:
         """What else could not be found, with the word that SLURM does not know the job either."""
@@ -234,7 +239,7 @@ def _checked(run: Run, start: Start) -> Run:
     if count and found > count:
         told = f"has {found} devices in the metrics of its hosts and {count} were allocated"
         raise InputError("job", start.id, told, "give --host and --gpus to say which")
-    notes = [_told(start), *start.notes]
+    notes = []
     if count and found < count and "." not in start.accelerator:
         notes.append(f"{found} of {count} accelerators that were allocated are counted")
     if "." in start.accelerator and any(

@@ -27,13 +27,17 @@ def fitting(table: Table, least: int, cut: str, width: int) -> Table:
     """The first `least` columns and, one after another, those of the others that the width takes."""
     room, kept = width, 0
     for place, name in enumerate(table.columns):
-        cells = [name, *(show_cell(row[place]) for row in table.rows)]
-        longest = max(len(line) for cell in cells for line in cell.split("\n"))
+        longest = _longest(table, place)
         room -= (min(longest, _LEAST) if name == cut else longest) + (_GAP if place else 0)
         if place >= least and room < 0:
             break
         kept += 1
     return replace(table, columns=table.columns[:kept], rows=tuple(row[:kept] for row in table.rows))
+
+
+def _longest(table: Table, place: int) -> int:
+    cells = [table.columns[place], *(show_cell(row[place]) for row in table.rows)]
+    return max(len(line) for cell in cells for line in cell.split("\n"))
 
 
 def render(items: Iterable[RenderableType], width: int | None = None, color: bool = False) -> str:
@@ -60,14 +64,14 @@ def grid(table: Table, cut: str = "") -> Grid:
         box=None, padding=(0, _GAP, 0, 0), pad_edge=False, show_header=any(name.strip() for name in table.columns)
     )
     flexible = cut or table.columns[-1]
-    for name in table.columns:
+    for place, name in enumerate(table.columns):
         is_flexible = name == flexible
         out.add_column(
             name.strip(),
             justify="right" if name in table.right else "left",
             header_style="dim",
             no_wrap=not is_flexible,
-            min_width=_LEAST if is_flexible else None,
+            min_width=min(_LEAST, _longest(table, place)) if is_flexible else None,
         )
     for row in table.rows:
         out.add_row(*(Text(show_cell(cell), no_wrap=True, overflow="ellipsis") for cell in row))
