@@ -196,7 +196,7 @@ def test_lines_of_another_width_are_told_but_bars_in_a_name_belong_to_it() -> No
 def test_without_a_header_nothing_is_read_and_the_fix_is_told() -> None:
     found = read(row())
     assert found.starts == ()
-    assert "save without --noheader" in str(found.skipped[0])
+    assert "save with --parsable2, without --noheader" in str(found.skipped[0])
 
 
 def test_hosts_that_cannot_be_read_leave_the_job_to_its_label() -> None:

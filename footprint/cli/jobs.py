@@ -57,7 +57,9 @@ AcceleratorName = Annotated[
 @takes_words(SITE_WORDS)
 def jobs(
     words: dict[str, Any],
-    since: Annotated[Text, _which("2026-10, 2026-10-15, or 7d; this month unless told.", "WHEN", "--since")] = None,
+    since: Annotated[
+        Text, _which("2026-10, 2026-10-15, today or 7d; this month unless told.", "WHEN", "--since")
+    ] = None,
     until: Annotated[Text, _which("The end of 2026-10 is meant; now, where it is left out.", "WHEN", "--until")] = None,
     by: Annotated[By, typer.Option(help="What a row is.", rich_help_panel=_WHICH)] = By.account,
     site: SitePath = None,
@@ -91,9 +93,9 @@ def jobs(
     \b
     To save what sacct knows:
       sacct -a -D --parsable2 --noconvert -S 2026-10-01 -E 2026-11-01 -o
-      JobID,JobIDRaw,Cluster,User,Account,Partition,State,Start,End,ElapsedRaw,
-      NNodes,NodeList,AllocTRES,ConsumedEnergyRaw,TRESUsageInTot,AdminComment,
-      JobName > saved.txt                                      (in one line)
+      JobID,JobIDRaw,Cluster,User,Account,WCKey,Partition,State,Start,End,
+      ElapsedRaw,Suspended,NNodes,NodeList,AllocTRES,ConsumedEnergyRaw,
+      TRESUsageInTot,AdminComment > saved.txt                  (in one line)
     """
     name = _format(html, csv, format, out)
     from dataclasses import replace
@@ -145,7 +147,7 @@ def _interval(since: str | None, until: str | None, zone: tzinfo | None) -> tupl
 
 
 def _moment(field: str, text: str, zone: tzinfo | None, *, is_end: bool) -> datetime:
-    found = moment(field, text, is_end)
+    found = moment(field, text, is_end, datetime.now(zone or UTC))
     is_absolute = _AGO.match(text.strip()) or _WITH_ZONE.search(text.strip().partition("T")[2])
     return found if zone is None or is_absolute else found.replace(tzinfo=zone)
 

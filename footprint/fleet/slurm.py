@@ -191,6 +191,8 @@ def _begun(row: Row, zone: tzinfo | None, now_s: float | None, found: Found) -> 
         raise _Idle(f"did not begin yet: {word}")
     if row.id.task.startswith("["):
         raise _Idle(f"never began: {word}")
+    if "start" not in row.cells:
+        raise ValueError("has no column Start")
     (started_s, is_first), (ended_s, is_second) = (time_of(row.get(name), zone) for name in ("start", "end"))
     if started_s is None:
         raise _Idle(f"never began: {word}") if ended == "stopped" else ValueError(f"has no beginning: {word}")

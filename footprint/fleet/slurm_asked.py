@@ -17,7 +17,7 @@ from typing import IO
 
 from footprint.errors import InputError
 from footprint.fleet.slurm import Accounting, Start, read_lines
-from footprint.fleet.slurm_rows import delimiter, lines_of
+from footprint.fleet.slurm_rows import delimiter, lines_of, listed
 
 __all__ = ["STDIN", "accounting"]
 
@@ -27,6 +27,9 @@ FIELDS = (
     "Suspended", "NNodes", "NodeList", "AllocTRES", "ConsumedEnergyRaw", "TRESUsageInTot", "Exclusive",
     "AdminComment",
 )  # fmt: skip
+_NEW = ("Exclusive",)
+"""Not known to every version that is in use: sacct refuses a name that it does not know."""
+
 _ALWAYS = frozenset(("jobid", "state", "start", "end", "alloctres", "nodelist"))
 _TIMEOUT_S = 30.0
 _MOST_TOLD = 200
@@ -62,9 +65,11 @@ def accounting(
         except (OSError, ValueError) as error:
             told = getattr(error, "strerror", None) or "no name of a file"
             raise InputError("sacct", str(saved), f"cannot be read: {told}", "name a file") from None
-    if not (found.starts or found.unwanted_count or found.elsewhere_count or found.idle_counts):
-        fix = "save it with: sacct -a -D --parsable2 --noconvert -S START -E END -o " + ",".join(FIELDS)
-        told = "; ".join(str(one) for one in found.skipped[:3])
+    has_any = found.starts or found.unwanted_count or found.elsewhere_count
+    if not has_any and (found.skipped or not found.idle_counts):
+        fields = ",".join(name for name in FIELDS if name not in _NEW)
+        fix = f"save it with: sacct -a -D --parsable2 --noconvert -S START -E END -o {fields}"
+        told = "; ".join(listed(found.skipped)[:3])
         raise InputError("sacct", str(saved), "holds no start of a job" + (f": {told}" if told else ""), fix)
     return found
 
@@ -117,7 +122,7 @@ def _fields(program: str, environment: Mapping[str, str]) -> Sequence[str]:
         return FIELDS
     known = {word.casefold() for word in done.stdout.decode("utf-8", "replace").split()}
     if not known >= _ALWAYS:
-        return [name for name in FIELDS if name not in ("Exclusive",)]
+        return [name for name in FIELDS if name not in _NEW]
     return [name for name in FIELDS if name.casefold() in known]
 
 

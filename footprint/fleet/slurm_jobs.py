@@ -14,7 +14,7 @@ from pathlib import Path
 from footprint.errors import InputError
 from footprint.fleet.devices import Job
 from footprint.fleet.slurm import Accounting, Start, read
-from footprint.fleet.slurm_rows import delimiter
+from footprint.fleet.slurm_rows import delimiter, listed
 from footprint.values import Run
 
 __all__ = ["Known", "known_of"]
@@ -118,7 +118,8 @@ def _known(asked: Job, saved: Path | None, environment: Mapping[str, str], most_
         accounting = read(text)
         _check_held(asked, accounting)
         if not accounting.of(asked.id):
-            fix = "; passed over: ".join(["check the id", *(str(one) for one in accounting.skipped[:_MOST_TOLD])])
+            passed = "; ".join(listed(accounting.skipped)[:_MOST_TOLD])
+            fix = "check the id" + (f"; passed over: {passed}" if passed else "")
             raise InputError("sacct", str(saved), f"has no start of job {asked.id}", fix)
         return _chosen(asked, accounting)
     program = shutil.which("sacct", path=environment.get("PATH", "")) if is_slurm else None
@@ -204,7 +205,7 @@ def _short(host: str) -> str:
 
 
 def _skipped(accounting: Accounting) -> Sequence[str]:
-    told = [str(one) for one in accounting.skipped]
+    told = listed(accounting.skipped)
     more = len(told) - _MOST_TOLD
     lines = "; ".join(told[:_MOST_TOLD]) + (f"; and {more} more" if more > 0 else "")
     return [f"of the accounting passed over: {lines}"] if told else []

@@ -11,7 +11,7 @@ from typing import IO
 
 from footprint.fleet.slurm_words import JobId, job_id, known
 
-__all__ = ["Found", "Idle", "Row", "Skipped", "delimiter", "lines_of", "plain", "rows"]
+__all__ = ["Found", "Idle", "Row", "Skipped", "delimiter", "lines_of", "listed", "plain", "rows"]
 
 _UNIT, _NONCE_BYTES = "\x1f", 8
 _BAR = "|"
@@ -30,6 +30,17 @@ class Skipped:
 
     def __str__(self) -> str:
         return f"line {self.line}: {self.reason}"
+
+
+def listed(skipped: Iterable[Skipped]) -> list[str]:
+    """Each reason once, with the first line of which it is true."""
+    first: dict[str, Skipped] = {}
+    counts = Counter[str]()
+    for one in skipped:
+        first.setdefault(one.reason, one)
+        counts[one.reason] += 1
+    more = {why: f", and so of {count - 1:,} more" if count > 1 else "" for why, count in counts.items()}
+    return [f"{one}{more[why]}" for why, one in first.items()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +133,7 @@ def rows(lines: Iterable[str], found: Found) -> Iterator[Row]:
                 header = names
                 continue
         if not header:
-            found.skip(line, "stands before any header with JobID: save without --noheader")
+            found.skip(line, "stands before any header with JobID: save with --parsable2, without --noheader")
             continue
         fitted = _fitted(cells, header, bar)
         if fitted is None:
