@@ -15,11 +15,11 @@ from footprint.errors import InputError
 from footprint.estimation import architecture as shape
 from footprint.estimation.estimator import plan_usage
 from footprint.estimation.plan import drafts
+from footprint.estimation.reached import Circumstances, setting_of_stage
 from footprint.estimation.stages import check_memory
 from footprint.studies import Backtest, BacktestGroup, BacktestRow
 from footprint.throughput.published import batches_of_runs
 from footprint.throughput.rule import rule_of
-from footprint.throughput.steady import MATURE_SOFTWARE
 from footprint.throughput.unseen import groups as steady_groups
 from footprint.throughput.whole_run import SIZE_BOUNDARY, Unseen, run_layer, without_each
 from footprint.uncertainty import draw, summarise
@@ -114,8 +114,8 @@ def _estimated_hours(row: Row, unseen: Unseen, batches: Mapping[str, float], cat
     check_memory((built,), catalog)
     if built.mfu is None:
         raise InputError("mfu", str(row["id"]), "was not predicted", "look at its accelerator")
-    kept = unseen.early_kept_ratio if year < MATURE_SOFTWARE else unseen.kept_ratio
-    middle = min(1.0, built.mfu.mid * kept)
+    setting, _ = setting_of_stage(built, _float(row["params"]), device, Circumstances(year, None), catalog)
+    middle = min(1.0, built.mfu.mid * unseen.kept_ratio(setting))
     error = unseen.errors.at(active)
     mfu = Range(middle * error.low, middle, max(middle, min(1.0, middle * error.high)))
     arch = _architecture(row)

@@ -29,6 +29,8 @@ from footprint.throughput.ranges import unseen_range
 from footprint.throughput.rule import DENSE, EARLY, MIXTURE
 from footprint.throughput.steady import MATURE_SOFTWARE, Constants
 from footprint.throughput.whole_run import (
+    FEW_DEVICES,
+    KEPT_TERMS,
     SIZE_BOUNDARY,
     Errors,
     Runs,
@@ -73,7 +75,6 @@ def calibrate(catalog: Catalog) -> Calibration:
         *_bounds(data, count),
         *run_rows(runs, by_organization, float(np.exp(shift))),
     ]
-    kept, early = (float(x) for x in np.exp(fit_kept(runs)))
     report = [
         f"steady throughput, unseen sources, layout as stated ({count}): median {told.median():.1%}, "
         f"90th percentile x{told.p90():.2f}",
@@ -82,7 +83,7 @@ def calibrate(catalog: Catalog) -> Calibration:
         f"whole-run hours, unseen organizations ({_count(runs)}): median {by_organization.median():.1%}, "
         f"90th percentile x{by_organization.p90():.2f}",
         *_parts_of_runs(runs, by_organization),
-        f"share of steady throughput kept over a whole run beside failures: {kept:.3f}, times {early:.3f} before 2023",
+        "share of steady throughput kept over a whole run beside failures: " + _kept(runs),
     ]
     report += ["90 % intervals of steady throughput, each source held by the ranges that the others set:"]
     report += _coverage(data, centred(found, shift))
@@ -176,17 +177,25 @@ def _bounds(data: Measured, note: str) -> list[dict[str, str]]:
 
 def run_rows(runs: Runs, errors: Errors, found_layout: float) -> list[dict[str, str]]:
     """The rows that published runs set, given what sources reach of the fastest layout that is found (ratio)."""
-    kept, early = (float(x) for x in np.exp(fit_kept(runs)))
+    kept, *terms = (float(x) for x in np.exp(fit_kept(runs)))
     sized, note = sized_errors(runs, errors), _count(runs)
     place = "the size to which it belongs; between the two it changes smoothly"
     return [
         _row("production", 1, kept / found_layout, 1, note),
-        _row("software_before_2023", 1, early, 1, note),
+        *(_row(name, 1, ratio, 1, note) for name, ratio in zip(KEPT_TERMS, terms, strict=True)),
         _row("run_error:small", sized.small.low, 1, sized.small.high, f"{note}, each unseen"),
         _row("run_error:large", sized.large.low, 1, sized.large.high, f"{note}, each unseen"),
         _row("small_params", 1, sized.small_params, 1, place),
         _row("large_params", 1, sized.large_params, 1, place),
     ]
+
+
+def _kept(runs: Runs) -> str:
+    kept, early, few, large = np.exp(fit_kept(runs))
+    return (
+        f"{kept:.3f}, times {early:.3f} before 2023, {few:.3f} for each tenfold below {FEW_DEVICES} devices, "
+        f"{large:.3f} for each above 8B parameters"
+    )
 
 
 def _count(runs: Runs) -> str:

@@ -23,10 +23,14 @@ from footprint.throughput.setting import (
 )
 from footprint.throughput.steady import model_flop_per_token
 from footprint.throughput.usual import is_vendor_stack, usual_batch_tokens
+from footprint.units import FLOP_PER_TFLOP
 
 Array = NDArray[np.float64]
 
-UNFIT_FLAGS = ("proxy", "inconsistent", "not decoder", "model uncertain", "check", "repeat", "hybrid", "not filled")
+UNFIT_FLAGS = (
+    "proxy", "inconsistent", "not decoder", "model uncertain", "check", "repeat", "hybrid", "not filled",
+    "device assumed", "power cap",
+)  # fmt: skip
 PRECISIONS = {"nvfp4": "fp4"}
 """Names of measured precisions under which the devices' peaks stand elsewhere."""
 USUAL_VOCAB = 50_000
@@ -193,11 +197,24 @@ def _setting(row: Row, catalog: Catalog) -> Setting:
     count = float(row["accelerator_count"] or UNSTATED_COUNT)
     batch = float(row["global_batch_tokens"]) if row["global_batch_tokens"] else None
     shape = shape_of_row(row, float(row["seq_len"] or USUAL_SEQ_LEN))
+    shape = replace(shape, attention_flop=_attention_flop(row) or shape.attention_flop)
     node = str(row["node"]) if row["node"] else None
     return setting_of(
         shape, str(row["accelerator"]), precision_of(row), count, batch, year_of(row), catalog,
         str(row["framework"]), node=node,
     )  # fmt: skip
+
+
+def _attention_flop(row: Row) -> float | None:
+    """Causal attention's FLOP a token as the row counts them, where layers look at a window; else None.
+
+    The full-attention MFU exceeds the causal one by just these.
+    """
+    names = ("std_full_mfu", "std_causal_mfu", "peak_bf16_tflop_per_s", "accelerator_tokens_per_s")
+    if None in [row[name] for name in names]:
+        return None
+    full, causal, peak, rate = (float(row[name]) for name in names)  # type: ignore[arg-type]
+    return (full - causal) * peak * FLOP_PER_TFLOP / rate
 
 
 def shape_of_row(row: Row, seq_len: float) -> Shape:

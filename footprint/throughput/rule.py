@@ -23,7 +23,7 @@ from footprint.throughput.fitting import Fit
 from footprint.throughput.layouts import fastest, fastest_of_many
 from footprint.throughput.setting import LOW_PRECISIONS, Setting, ceiling_share
 from footprint.throughput.steady import MATURE_SOFTWARE, Constants, Layouts, micro_batches, replicas, step_parts
-from footprint.throughput.whole_run import SizedErrors, goodput_ends
+from footprint.throughput.whole_run import KEPT_TERMS, SizedErrors, goodput_ends, kept_exponents
 from footprint.units import BYTES_PER_GIB, Quantity
 from footprint.values import Accelerator, Layout, Range
 
@@ -70,10 +70,10 @@ class Rule:
         term = self._terms.get(f"generation:{generation_of(accelerator)}")
         return term.mid if term else 1.0
 
-    def kept(self, year: float) -> float:
-        """What published runs kept of steady throughput beside failures."""
-        early = self.known("software_before_2023").mid if year < MATURE_SOFTWARE else 1.0
-        return self.known("production").mid * early
+    def kept(self, setting: Setting) -> Quantity:
+        """What published runs kept of steady throughput beside failures: shape (settings,)."""
+        ratios = np.array([self.known(name).mid for name in KEPT_TERMS])
+        return self.known("production").mid * np.prod(ratios ** kept_exponents(setting), axis=1)
 
     def run_errors(self) -> SizedErrors:
         """Ends of the whole-run error by size."""
@@ -132,7 +132,7 @@ def predict(
         what = f"{far} was measured nearby: the range is wider"
     low, mid, high = goodput_ends(setting.accelerator_count, catalog)
     return Throughput(
-        mfu=_ranged(steady * rule.kept(float(setting.software_year)), run_error, ceiling),
+        mfu=_ranged(steady * float(rule.kept(setting)[0]), run_error, ceiling),
         goodput=Range(float(low), float(mid), float(high)),
         generation_mfu=catalog.constant("generation_mfu"),
         steady_mfu=_ranged(steady, steady_error, ceiling),
@@ -148,9 +148,8 @@ def predict_many(
     """Mid MFU of many settings at once (arrays of one length), each on its fastest layout."""
     rule = rule_of(catalog)
     reached = fastest_of_many(setting, fixed, catalog.constant("usable_memory_share").mid, rule.constants)
-    kept = rule.kept(float(np.max(setting.software_year)))
     steady = reached * rule.known("found_layout").mid * _over_own_peak(accelerator, precision)
-    return np.minimum(steady, ceiling_share(accelerator, catalog)) * kept
+    return np.minimum(steady, ceiling_share(accelerator, catalog)) * rule.kept(setting)
 
 
 @lru_cache(maxsize=4096)

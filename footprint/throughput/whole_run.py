@@ -13,20 +13,27 @@ from footprint.catalog import Catalog
 from footprint.formulas import reliability
 from footprint.throughput.fitting import Fit, choices, log_mfu
 from footprint.throughput.published import published
+from footprint.throughput.setting import Setting
 from footprint.throughput.steady import MATURE_SOFTWARE
 from footprint.units import Quantity
 from footprint.values import Range
 
 Array = NDArray[np.float64]
 
-RIDGE = 0.3
-"""Penalty on every term but the base: one weighted row pulls a term about three quarters of the way."""
+RIDGE = 0.2
+"""Penalty on every term but the base; from 0.15 to 0.3 unseen organizations are predicted equally well."""
 REWEIGHTINGS = 30
 SMALL_RESIDUAL = 0.05
 REWEIGHTED = 5
 """A residual of one over this keeps its weight."""
 SIZE_BOUNDARY = 8e9
 """Active parameters between small and large runs: about half of the published runs lie on either side."""
+FEW_DEVICES, FEWEST_DEVICES = 128, 8
+"""Counts below which a run keeps more of its throughput, and below which no more: sixteen nodes, and one."""
+MOST_TENFOLDS = 2.0
+"""Above `SIZE_BOUNDARY`: runs of a hundred times as many parameters were hardly published."""
+KEPT_TERMS = ("software_before_2023", "few_devices", "large_model")
+"""What the share that a run keeps depends on, in the order of `kept_exponents`."""
 STATED_TIER = "A"
 """Runs whose hours their authors state; the others' follow from devices times rounded days."""
 
@@ -95,9 +102,12 @@ class SizedErrors:
 class Unseen:
     """The whole-run layer as fitted without one organization, over the shipped one."""
 
-    kept_ratio: float
-    early_kept_ratio: float
+    kept_log: Array  # of the base and of each term
     errors: SizedErrors
+
+    def kept_ratio(self, setting: Setting) -> float:
+        """Of one run."""
+        return float(np.exp(_design(setting) @ self.kept_log)[0])
 
 
 def quantile(values: Array, weight: Array, q: float) -> float:
@@ -133,15 +143,33 @@ def goodput_ends(accelerator_count: Quantity, catalog: Catalog) -> tuple[Quantit
     return np.maximum(mid - below**0.5, 0.0), mid, np.minimum(mid + above**0.5, 1.0)
 
 
+def kept_exponents(setting: Setting) -> Array:
+    """How much of each term (`KEPT_TERMS`) applies to runs: shape (runs, terms).
+
+    Whether software is of before 2023; tenfolds of devices below `FEW_DEVICES`: few wait for each other; tenfolds of
+    parameters above `SIZE_BOUNDARY`: what costs more is tuned longer.
+    """
+    few = np.log10(FEW_DEVICES / np.maximum(setting.accelerator_count, FEWEST_DEVICES))
+    large = np.log10(np.asarray(setting.shape.params, float) / SIZE_BOUNDARY)
+    early = np.where(np.asarray(setting.software_year) < MATURE_SOFTWARE, 1.0, 0.0)
+    columns = np.broadcast_arrays(early, np.maximum(few, 0.0), np.clip(large, 0.0, MOST_TENFOLDS))
+    return np.column_stack([np.atleast_1d(column) for column in columns])
+
+
+def _design(setting: Setting) -> Array:
+    """A one, then the terms."""
+    terms = kept_exponents(setting)
+    return np.column_stack([np.ones(len(terms)), terms])
+
+
 def run_layer(catalog: Catalog, steady: Fit, usable_share: float) -> Runs:
-    """Published runs over their steady throughput and goodput, on whether their software was of before 2023."""
+    """Published runs over their steady throughput and goodput, on what the share that they keep depends on."""
     data = published(catalog)
     reached = log_mfu(data, steady, choices(data, usable_share, stated=False))
     _, goodput, _ = goodput_ends(np.asarray(data.settings.accelerator_count), catalog)
-    early = np.array([float(row["year"] or MATURE_SOFTWARE) < MATURE_SOFTWARE for row in data.rows], float)
     stated = np.array([row["tier"] == STATED_TIER for row in data.rows], float)
     return Runs(
-        design=np.column_stack([np.ones(len(early)), early]),
+        design=_design(data.settings),
         log_kept=data.log_mfu - reached - np.log(goodput),
         weight=data.weight,
         fit_weight=data.weight * stated,
@@ -194,12 +222,11 @@ def sized_errors(runs: Runs, errors: Errors) -> SizedErrors:
 def without_each(runs: Runs) -> dict[str, Unseen]:
     """What the layer would be had each organization's runs not been known; '' for one that has none in the fit."""
     whole = fit_kept(runs)
-    found = {"": Unseen(1.0, 1.0, sized_errors(runs, unseen_organizations(runs)))}
+    found = {"": Unseen(np.zeros_like(whole), sized_errors(runs, unseen_organizations(runs)))}
     for organization in sorted(set(runs.group)):
         others = runs.without(organization)
         rest, shift = runs.only(others), fit_kept(runs, others) - whole
-        errors = sized_errors(rest, unseen_organizations(rest))
-        found[organization] = Unseen(float(np.exp(shift[0])), float(np.exp(shift.sum())), errors)
+        found[organization] = Unseen(shift, sized_errors(rest, unseen_organizations(rest)))
     return found
 
 
