@@ -65,6 +65,18 @@ def test_types_of_gres_are_the_files_the_catalogs_or_parts_of_one() -> None:
     assert site.gres_of("nobody", CATALOG) is None
 
 
+@pytest.mark.parametrize(
+    ("kind", "device", "share"),
+    [
+        ("nvidia_h100_80gb_hbm3", "h100-sxm5-80gb", 1), ("nvidia_a100-sxm4-40gb", "a100-sxm4-40gb", 1),
+        ("tesla_v100-sxm2-16gb", "v100-sxm2-16gb", 1), ("nvidia_a100-sxm4-40gb_1g.5gb", "a100-sxm4-40gb", 1 / 7),
+        ("nvidia_h100_80gb_hbm3_3g.40gb", "h100-sxm5-80gb", 3 / 7), ("a100:1g.10gb", "a100-sxm4-80gb", 1 / 7),
+    ],
+)  # fmt: skip
+def test_types_that_slurm_makes_of_the_drivers_names_are_known(kind: str, device: str, share: float) -> None:
+    assert SiteFile().gres_of(kind, CATALOG) == Gres(device, pytest.approx(share, rel=1e-12))
+
+
 def test_a_country_that_yaml_takes_for_false_and_a_range_that_it_takes_for_minutes_are_what_stands_there(
     tmp_path: Path,
 ) -> None:

@@ -5,6 +5,7 @@ Every scalar is read as the text that stands there: NO is Norway and 40:60 a ran
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,7 @@ from footprint.accounting.site import PLACE, SETTINGS, check_place, site_words
 from footprint.catalog import Catalog
 from footprint.errors import InputError, UnknownName
 from footprint.fleet.devices import slices
+from footprint.fleet.meters import accelerator_of
 from footprint.fleet.site_file_words import NOTHING, amount, fields_of, flag, load, named, number, one_of, shown, text
 from footprint.fleet.slurm import Start
 from footprint.values import Range
@@ -35,6 +37,7 @@ _COMBINED = ("sum", "max")
 _OWN_UNITS = "slurm"
 _MOST_NAME = 100
 _MIG_SLICES = 7
+_PART = re.compile(r"(.+)[_:]([0-9]g\..+)")
 _TOP = (
     "cluster", "timezone", "currency", "usd_per_currency", "electricity_price", "partitions", "gres", "billing",
     "consumed_energy", "ipmi",
@@ -138,18 +141,21 @@ class SiteFile:
         )
 
     def gres_of(self, kind: str, catalog: Catalog) -> Gres | None:
-        """A type of gres, as the site calls it: as the file says, else by the catalog's names; a profile is a part."""
+        """A type of gres: as the file says, else by the catalog's or NVML's names; a profile is a part.
+
+        SLURM's AutoDetect makes nvidia_h100_80gb_hbm3 of NVIDIA H100 80GB HBM3.
+        """
         return self.gres[kind] if kind in self.gres else _gres_of_catalog(kind, catalog)
 
 
 @lru_cache(maxsize=256)
 def _gres_of_catalog(kind: str, catalog: Catalog) -> Gres | None:
-    whole, _, profile = kind.partition("_") if "g." in kind else (kind, "", "")
-    try:
-        device = catalog.accelerator(whole).id
-    except InputError:
+    part = _PART.fullmatch(kind)
+    whole, profile = (part[1], part[2]) if part is not None else (kind, "")
+    device = accelerator_of(whole, catalog) or accelerator_of(whole.replace("_", " "), catalog)
+    if device is None:
         return None
-    return Gres(device, min(slices(profile) / _MIG_SLICES, 1.0) if profile else 1.0)
+    return Gres(device.id, min(slices(profile) / _MIG_SLICES, 1.0) if profile else 1.0)
 
 
 def site_named(path: Path | None, environment: Mapping[str, str], catalog: Catalog) -> SiteFile:
