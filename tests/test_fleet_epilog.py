@@ -90,7 +90,7 @@ def test_of_a_jobs_nodes_the_first_one_writes(
         ({"SLURM_JOB_START_TIME": "", "PATH": "/nowhere"}, (), "began nobody knows when"),
         ({}, ("--out", "/nowhere/at/all.jsonl"), "the line cannot be written: No such file"),
         ({}, ("--prometheus", "http://127.0.0.1:1"), "127.0.0.1:1"),
-        ({}, ("--comment", "comment"), "needs scontrol in PATH"),
+        ({}, ("--comment", "comment"), "scontrol is not in PATH; sacctmgr is not in PATH; it takes one"),
     ],
 )
 def test_whatever_is_wrong_the_node_is_not_drained_unless_asked(
@@ -134,6 +134,27 @@ def test_the_line_goes_into_a_comment_by_scontrol(
     assert run(capsys, monkeypatch, JOB, "--site", str(site), "--comment", "admin-comment")[0] == 0
     asked = (site.parent / "asked").read_text(encoding="utf-8")
     assert asked.startswith("update JobId=77 AdminComment=footprint: 77: 2 × h100-sxm5-80gb")
+
+
+def test_of_a_job_that_has_ended_the_comment_goes_into_the_accounting(
+    site: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, script in (
+        ("scontrol", "echo 'Job has already finished for job 77' >&2; exit 1"),
+        ("sacctmgr", f'echo "$@" > {site.parent}/asked'),
+        ("sacct", "exit 1"),
+    ):
+        (site.parent / name).write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+        (site.parent / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{site.parent}:/usr/bin:/bin")
+    code, _, err = run(capsys, monkeypatch, JOB, "--site", str(site), "--comment", "comment")
+    assert (code, err) == (0, "")
+    asked = (site.parent / "asked").read_text(encoding="utf-8")
+    assert asked.startswith("-i modify job where jobid=77 set Comment=footprint: 77: 2 × h100-sxm5-80gb")
+    (site.parent / "sacctmgr").write_text("#!/bin/sh\necho ' Nothing modified'; exit 1\n", encoding="utf-8")
+    code, _, err = run(capsys, monkeypatch, {}, "--site", str(site), "--comment", "comment")
+    assert code == 0
+    assert "scontrol: Job has already finished for job 77; sacctmgr: Nothing modified; it takes one" in err
 
 
 def test_by_hand_it_prints_what_to_put_where_without_a_password(

@@ -70,8 +70,8 @@ def slurm_epilog(
 
     def work() -> None:
         try:
-            run = _run(prometheus, site, data)
-            _tell(run, out, comment, timeout)
+            id, run = _run(prometheus, site, data)
+            _tell(id, run, out, comment, timeout)
             kept["is_done"] = True
         except FootprintError as error:
             kept["problem"] = str(error)
@@ -91,7 +91,8 @@ def slurm_epilog(
     raise typer.Exit(code)
 
 
-def _run(prometheus: str | None, site: Path | None, data: Path | None) -> Run:
+def _run(prometheus: str | None, site: Path | None, data: Path | None) -> tuple[str, Run]:
+    """The job's id, as sacct writes it, and its run."""
     from footprint.catalog import open_catalog
     from footprint.fleet import epilog
     from footprint.fleet.access import ADDRESS, access
@@ -113,10 +114,10 @@ def _run(prometheus: str | None, site: Path | None, data: Path | None) -> Run:
         ),
         has_metrics=server is not None,
     )  # fmt: skip
-    return runs[-1]
+    return found.starts[-1].id, runs[-1]
 
 
-def _tell(run: Run, out: Path | None, comment: Comment | None, most_s: float) -> None:
+def _tell(id: str, run: Run, out: Path | None, comment: Comment | None, most_s: float) -> None:
     from footprint.fleet import epilog
     from footprint.report import job_line
 
@@ -126,7 +127,7 @@ def _tell(run: Run, out: Path | None, comment: Comment | None, most_s: float) ->
     else:
         output.write(f"{short}; evidence {run.evidence}\n", None)
     if comment is not None:
-        epilog.comment(os.environ[epilog.JOB], comment.value, f"footprint: {short}", os.environ, most_s)
+        epilog.comment(id, comment.value, f"footprint: {short}", os.environ, most_s)
 
 
 def _script(

@@ -161,25 +161,41 @@ def append(path: Path, told: str) -> None:
         os.close(at)
 
 
-def comment(job: str, field: str, told: str, environment: Mapping[str, str], most_s: float) -> None:
-    """Into a comment of the job, by scontrol.
+def comment(id: str, field: str, told: str, environment: Mapping[str, str], most_s: float) -> None:
+    """Into a comment of the job: by scontrol, or where that refuses a job that has ended, by sacctmgr.
+
+    Parameters
+    ----------
+    id : as sacct writes it, 1234_5: the number alone may mean a whole array
 
     Raises
     ------
     InputError
-        When there is no scontrol, or it refuses.
+        When neither is there, or both refuse.
     """
-    program = shutil.which("scontrol", path=environment.get("PATH", ""))
-    if program is None:
-        raise InputError("comment", field, "needs scontrol in PATH", "leave it out, or set PATH in the epilog")
-    words = [program, "update", f"JobId={job}", f"{FIELDS[field]}={_short(told)}"]
-    try:
-        done = subprocess.run(words, env=dict(environment), capture_output=True, timeout=most_s, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise InputError("comment", field, f"cannot be set: {type(error).__name__}", "look at slurmctld.log") from None
-    if done.returncode:
-        said = plain(done.stderr.decode("utf-8", "replace").strip())
-        raise InputError("comment", field, f"cannot be set: {said}", "the epilog must run as SlurmUser or root")
+    words = f"{FIELDS[field]}={_short(told)}"
+    refused = []
+    for program, *before in (
+        ("scontrol", "update", f"JobId={id}"), ("sacctmgr", "-i", "modify", "job", "where", f"jobid={id}", "set"),
+    ):  # fmt: skip
+        found = shutil.which(program, path=environment.get("PATH", ""))
+        if found is None:
+            refused.append(f"{program} is not in PATH")
+            continue
+        try:
+            done = subprocess.run(
+                [found, *before, words], env=dict(environment), stdin=subprocess.DEVNULL, capture_output=True,
+                timeout=most_s, check=False,
+            )  # fmt: skip
+        except (OSError, subprocess.TimeoutExpired) as error:
+            refused.append(f"{program}: {type(error).__name__}")
+            continue
+        if not done.returncode:
+            return
+        said = done.stderr or done.stdout
+        refused.append(f"{program}: {plain(said.decode('utf-8', 'replace').strip())}")
+    fix = "it takes one of them in the epilog's PATH, as SlurmUser or root"
+    raise InputError("comment", field, f"cannot be set: {'; '.join(refused)}", fix)
 
 
 def _short(told: str) -> str:
