@@ -255,7 +255,7 @@ def test_a_job_that_no_series_knows_is_an_error(running: Server, capsys: pytest.
         (("--gpus", "0", "--pod", "a"), "are places on hosts, and there is none"),
         (("--host", "a", "--prometheus", "http://127.0.0.1:9"), "has no beginning or end; give --from and --to"),
         (("--host", "a[", *WINDOW), "brackets that do not match"),
-        (("4242", "--from", "yesterday"), "is no moment"),
+        (("4242", "--from", "tomorrow"), "is no moment"),
         (("4242", *WINDOW), "or --accelerator, or --site with its partitions"),
         (("4242", *WINDOW, "--prometheus", "http://me:pa55@127.0.0.1:9"), "http://127.0.0.1:9: cannot be reached"),
         (("--host", "a", *WINDOW[2:], "--from", "2027-01-01", "--accelerator", "h100"), "is not after"),

@@ -452,13 +452,24 @@ def test_a_job_on_processors_alone_is_said_to_have_had_no_accelerators(
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Server]:
-    """Two devices on one host, drawing 600 W in the first hour, of which a label names one."""
+    """Two devices on one host, drawing 600 W in the first hour, of which a label names one.
+
+    On another host a requeued job, that minutes later had the other device.
+    """
     made = Cluster()
     begin = started_at()
     for place in ("0", "1"):
         made.device(
             f"GPU-{place}", "gpu01", busy_from(begin, begin + S_PER_H), begin - 900, begin + S_PER_H + 900, place=place,
             phase_s=7.0, labels=lambda at_s, place=place: ({"hpc_job": "77"} if place == "0" else {},),
+        )  # fmt: skip
+    for place, since_s, until_s in (("0", 0, 600), ("1", 720, 1800)):
+        made.device(
+            f"GPU-2-{place}", "gpu02", busy_from(begin + since_s, begin + until_s), begin - 900, begin + S_PER_H,
+            place=place,
+            labels=lambda at_s, own=(begin + since_s, begin + until_s): (
+                {"hpc_job": "90"} if own[0] <= at_s <= own[1] else {},
+            ),
         )  # fmt: skip
     with serving(made) as server:
         yield server
@@ -480,6 +491,27 @@ def test_by_its_id_alone_a_job_is_measured_between_the_times_that_sacct_tells(
     assert out.startswith("train: 1 × h100-sxm5-80gb, 1 h 00 min; IT ")
     assert "evidence A" in out
     assert "1 accelerator allocated" in err
+
+
+@needs_prometheus
+def test_a_start_has_its_own_devices_where_minutes_later_the_next_one_had_others(
+    running: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begin = int(started_at())
+    rows = [
+        row(JobID=90, Start=begin + since, End=begin + until, State=state, NodeList="gpu02", AllocTRES="gres/gpu=1")
+        for since, until, state in ((0, 600, "NODE_FAIL"), (720, 1800, "COMPLETED"))
+    ]
+    (tmp_path / "said").write_text("\n".join((HEADER, *rows)), encoding="utf-8")
+    words = ("90", "--sacct", str(tmp_path / "said"), "--prometheus", running.url, "--country", "FR")
+    code, out, err = command(capsys, *words, "--format", "json")
+    assert code == 0, err
+    devices = [
+        [(one["meter"]["id"], one["it_energy_kwh"]["mid"]) for one in run["meters"] if one["meter"]["scope"] == "gpu"]
+        for run in json.loads(out)["runs"]
+    ]
+    assert [[uuid for uuid, _ in own] for own in devices] == [["GPU-2-0"], ["GPU-2-1"]]
+    assert [kwh for own in devices for _, kwh in own] == pytest.approx([0.1, 0.18], rel=0.002)
 
 
 @needs_prometheus

@@ -225,6 +225,14 @@ def test_of_two_nodes_the_first_writes_for_both(path: Path) -> None:
     assert not found.has_places  # eight of them are on the other node
 
 
+def test_places_are_those_of_their_host_and_of_as_many_devices_as_were_allocated(path: Path) -> None:
+    given = {**os.environ, **ON_NODE, "SLURM_JOB_ID": "17", "SLURM_NODELIST": "node02", "SLURM_JOB_GPUS": "5,6"}
+    (start,) = epilog.known(given).starts
+    assert start.job.devices_by_host == {"node02": ("5", "6")}
+    assert not epilog.known({**given, "SLURM_JOB_GPUS": "5"}).has_places
+    assert not epilog.known({**given, "SLURM_NODELIST": "node01"}).has_places
+
+
 def test_an_end_that_lies_ahead_is_the_limit_and_not_the_end(tmp_path: Path) -> None:
     now_s = time.time()
     newer = {"SLURM_JOB_START_TIME": str(int(now_s - 600)), "SLURM_JOB_END_TIME": str(int(now_s + 86400))}

@@ -76,14 +76,20 @@ def is_own(labels: Labels, marks: Sequence[Labels]) -> bool:
     return any(all(labels.get(name) == value for name, value in mark.items()) for mark in marks)
 
 
-def devices_of(job: Job, server: Prometheus, started_s: float, ended_s: float) -> tuple[tuple[Device, ...], str]:
+def devices_of(
+    job: Job, server: Prometheus, started_s: float, ended_s: float, pad_s: float = 0.0
+) -> tuple[tuple[Device, ...], str]:
     """The job's devices, and how they were found; the first family and the surest label that have any win.
 
     By label where series bear one, else by hosts, as where a label is on some of them alone. A host without a word
-    on its devices had all of them.
+    on its devices had all of them. About the interval is looked only where nothing is in it: there a label may be
+    that of another start of the job, on other devices.
     """
+    marked, how = _by_label(job, server, ended_s - started_s, ended_s)
+    started_s, ended_s = started_s - pad_s, ended_s + pad_s
     span_s = ended_s - started_s
-    marked, how = _by_label(job, server, span_s, ended_s)
+    if pad_s and not marked:
+        marked, how = _by_label(job, server, span_s, ended_s)
     rest = tuple(host for host in job.hosts if host not in {device.host for device in marked})
     placed, where = _by_host(job, rest, server, span_s, ended_s) if rest else ((), "")
     return (*marked, *placed), " and ".join(told for told in (how, where) if told)

@@ -66,7 +66,7 @@ def known(environment: Mapping[str, str]) -> Known:
     starts = [one for one in found.starts if one.job.id == told and (one.job.started_utc_s or 0.0) > least_s]
     if found.is_known and starts:  # by its own id: that of an array's last task is the whole array's, too
         last = max(starts, key=lambda one: one.job.started_utc_s or 0.0)
-        has_places = bool(places) and len(places) == len(last.job.hosts)
+        has_places = _are_all(places, last)
         name = own.job.name or last.job.name.removeprefix(f"{last.id} ")  # accounting may not know it yet
         job = replace(last.job, name=name, devices_by_host=places if has_places else {})
         return replace(found, starts=(replace(last, job=job),), has_places=has_places)
@@ -75,6 +75,12 @@ def known(environment: Mapping[str, str]) -> Known:
             JOB, told, "began nobody knows when", "; ".join(found.notes) or "put sacct into the epilog's PATH"
         )
     return Known((own,), found.notes, has_places=bool(places))
+
+
+def _are_all(places: Mapping[str, Sequence[str]], start: Start) -> bool:
+    """Whether these places are all that a start had."""
+    count = sum(map(len, places.values()))
+    return bool(count) and set(places) == set(start.job.hosts) and count == start.accelerators_count
 
 
 def _by_environment(told: str, environment: Mapping[str, str]) -> Start:

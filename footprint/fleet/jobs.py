@@ -145,7 +145,7 @@ def measured_job(
     nodes: list[MeterUsage] = []
     work: Work | None = None
     if server is not None:
-        devices, how = devices_of(job, server, interval.started_s - PAD_S, interval.ended_s + PAD_S)
+        devices, how = devices_of(job, server, interval.started_s, interval.ended_s, PAD_S)
         if model:
             devices = tuple(replace(device, model=model) for device in devices)
         opened = list(in_order(partial(open_batch, batch, interval, server) for batch in batches(devices, job.id)))
