@@ -31,7 +31,7 @@ def test_a_reading_in_full_that_comes_while_another_thread_asks_disturbs_neither
     tally = Tally(host, 0.0)
     tally.take(0.0, (Sample("gpu", 0.0, 1000.0, 300.0),), {})
     tally.settle()
-    tally.take_counts(1.0, ("gpu",), (1_300_000,), {})
+    tally.newest = 1.0, ("gpu",), (1_300_000,)
     host.by_meter = watched = Watched(host.by_meter)
     later = (Sample("gpu", 2.0, 1600.0, 300.0),)
     watched.meanwhile = lambda: tally.take(2.0, later, {})

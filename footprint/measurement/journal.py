@@ -36,7 +36,7 @@ FORMAT = 1
 """Raised when a key changes its meaning; not when one is added."""
 
 SUFFIX = ".jsonl"
-SYNC_S = 8.0
+SYNC_S = 10.0
 """A power cut loses at most so much, the end of a process nothing that was written."""
 
 _UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
@@ -206,22 +206,27 @@ class JournalWriter:
     def write_counts(self, at_s: float, meters: tuple[str, ...], counted: Sequence[int], beside: Tick | None) -> None:
         """Append a reading of counters alone, in millijoules, and what there is to tell beside it: the short way."""
         if meters is not self._counting:
-            self._counting, are_mine = meters, self._places.keys() >= set(meters)
-            rows = ",".join(f"[{self._places.get(one)},0,%de-3]" for one in meters)
-            self._counts_line = f'{{"t":%de-6,"s":[{rows}]'.encode() if are_mine else b""
+            self._counting, self._counts_line = meters, self._line_of_counts(meters)
         handle, is_sync_due = self._handle, at_s >= self._sync_due_s
         if handle is None or not self._counts_line or (is_sync_due and self._has_vanished()):
             self.write(replace(beside or Tick(at_s), samples=counts_as_samples(at_s, meters, counted)))
             return
-        line = self._counts_line % (int(at_s * MICROSECONDS_PER_S), *counted)
+        told = b"" if beside is None else _beside(beside).encode()
         try:
-            _write_all(handle, line + (b"}\n" if beside is None else f"{_beside(beside)}}}\n".encode()))
+            _write_all(handle, self._counts_line % (int(at_s * MICROSECONDS_PER_S), *counted, told))
         except OSError as error:
             self._left = beside
             self._fail(error, at_s)
             return
         if is_sync_due:
             self._sync(at_s)
+
+    def _line_of_counts(self, meters: tuple[str, ...]) -> bytes:
+        """To be filled with microseconds, millijoules of each, and the rest; empty where one is none of mine."""
+        if not self._places.keys() >= set(meters):
+            return b""
+        rows = ",".join(f"[{self._places[one]},0,%de-3]" for one in meters)
+        return f'{{"t":%de-6,"s":[{rows}]%b}}\n'.encode()
 
     def _has_vanished(self) -> bool:
         """Whether what is written goes to no file that could be read: deleted, or on a mount that is gone."""

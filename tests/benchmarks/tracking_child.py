@@ -21,7 +21,7 @@ WINDOW_S = 10.0
 """CPU seconds are counted over so long, as often as there is time for: a busy moment spoils one window. What a
 tool does now and then must come in each of them."""
 
-SYNC_S = 8.0
+SYNC_S = 10.0
 
 Joules = dict[str, Any]
 """GPU -> joules, or its low, middle and high ends."""

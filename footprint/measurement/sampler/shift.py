@@ -116,51 +116,70 @@ class Shift:
             raise Relieved
 
     def loop(self) -> None:
-        """Readings at a steady pace; sensors with a period of their own in between."""
-        sensors = self.sensors
-        quick = [s for s in sensors if s.period_s is not None and s.period_s < self.pace.interval_s]
-        interval_s = self.pace.interval_s
+        """Readings at a steady pace, until a stop."""
+        quick = [s for s in self.sensors if s.period_s is not None and s.period_s < self.pace.interval_s]
+        self._counts = () if quick or self._take_counts is None else _counts_of(self.sensors)
+        if self._counts:
+            self._loop_counting()
+        else:
+            self._loop_in_full(quick)
+
+    def _loop_in_full(self, quick: Sequence[Readable]) -> None:
+        """All sensors each interval; those with a shorter period of their own in between."""
+        pace, clock, interval_s = self.pace, self.pace.clock, self.pace.interval_s
         beat_s = min([interval_s, *(s.period_s for s in quick if s.period_s)])
-        most_s = max(interval_s, min(FULL_S, FULL_INTERVALS * interval_s))
-        full_s = min(FIRST_INTERVALS * interval_s, most_s)
-        clock = self.pace.clock
         due_s = clock()
-        all_due_s, full_due_s = due_s + interval_s, due_s + full_s
-        self._counts = _counts_of(sensors) if self._take_counts is not None and not quick else ()
+        all_due_s = due_s + interval_s
         while True:
             due_s = max(due_s + beat_s, clock())  # late once is late once, not a burst of readings
-            if self.pace.wait(due_s - clock()):
+            if pace.wait(due_s - clock()):
                 return
             now_s = clock()
             if now_s > due_s + beat_s:
                 due_s = now_s
-            soon_s = now_s + beat_s / 2
-            if soon_s < all_due_s:
+            if now_s + beat_s / 2 < all_due_s:
                 self.read(quick)
-                continue
-            all_due_s = max(all_due_s + interval_s, now_s)
-            if soon_s >= full_due_s or not self._has_counted(clock):
-                full_s = min(SLOWER_TIMES * full_s, most_s)
-                full_due_s = now_s + full_s
-                self.read(sensors)
+            else:
+                all_due_s = max(all_due_s + interval_s, now_s)
+                self.read(self.sensors)
 
-    def _has_counted(self, clock: Callable[[], float]) -> bool:
+    def _loop_counting(self) -> None:
+        """Counters alone each interval; all sensors now and then, and where counters will not do."""
+        wait, clock, interval_s = self.pace.wait, self.pace.clock, self.pace.interval_s
+        most_s = max(interval_s, min(FULL_S, FULL_INTERVALS * interval_s))
+        full_s = min(FIRST_INTERVALS * interval_s, most_s)
+        due_s = now_s = clock()
+        full_due_s = due_s + full_s - interval_s / 2
+        while True:
+            due_s = max(due_s + interval_s, now_s)  # late once is late once, not a burst of readings
+            if wait(due_s - now_s):
+                return
+            now_s = clock()
+            if now_s > due_s + interval_s:
+                due_s = now_s
+            if now_s >= full_due_s or not self._has_counted(now_s):
+                full_s = min(SLOWER_TIMES * full_s, most_s)
+                full_due_s = now_s + full_s - interval_s / 2
+                self.read(self.sensors)
+            now_s = clock()
+
+    def _has_counted(self, begun_s: float) -> bool:
         """Read counters alone; False where that will not do: one has not risen, is gone or slow, or there is none."""
-        had_mj, begun_s = self._counted_mj, clock()
-        if not self._counts or self._take_counts is None or not had_mj:
+        had_mj, take = self._counted_mj, self._take_counts
+        if not had_mj or take is None:
             return False
         counted_mj: list[int] = []
         try:
             for sensor, count in self._counts:
                 self._asked = sensor, begun_s
                 counted_mj += count()
-            self._asked, at_s = None, clock()
+            self._asked, at_s = None, self.pace.clock()
             if self.hanging is not None:
                 return False
-            if len(counted_mj) != len(had_mj) or at_s - begun_s > MOMENT_S or not all(map(gt, counted_mj, had_mj)):
+            if at_s - begun_s > MOMENT_S or len(counted_mj) != len(had_mj) or not all(map(gt, counted_mj, had_mj)):
                 return False
             self._counted_mj = counted_mj
-            self._take_counts(at_s, self._counted, counted_mj)
+            take(at_s, self._counted, counted_mj)
         except Exception:  # noqa: BLE001 - told by the reading in full that comes instead
             return False
         return True

@@ -263,20 +263,24 @@ class Recorder:
             os.kill(os.getpid(), signal.SIGTERM)
 
     def _take_counts(self, at_s: float, meters: tuple[str, ...], counted_mj: Sequence[int]) -> None:
-        if self._is_abandoned or self._tally is None:
+        """Each second, with cold caches: whatever is touched here costs."""
+        run, tally, writer = self.run, self._tally, self._writer
+        if self._is_abandoned or tally is None:
             return
         if at_s >= self._look_due_s:
             self._take(at_s, counts_as_samples(at_s, meters, counted_mj), False)
             return
         beside = None
-        if self.run.has_news():
-            windows = self.run.taken_windows(at_s)
-            progress, notes = self.run.taken_words()
+        if run.has_news():
+            windows = run.taken_windows(at_s)
+            progress, notes = run.taken_words()
             beside = Tick(at_s, windows=windows, progress=progress, notes=notes)
-        self._tally.take_counts(at_s, meters, counted_mj, beside.windows if beside else None)
+            tally.add_windows(windows)
+        tally.newest = at_s, meters, counted_mj
+        if writer is None:
+            return
         with self._disk_lock:
-            writer = self._writer
-            if writer is not None and not self._is_written:
+            if not self._is_written:
                 writer.write_counts(at_s, meters, counted_mj, beside)
                 if writer.problem or writer.is_begun_anew:
                     self._tell_of_disk()

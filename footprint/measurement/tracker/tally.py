@@ -19,6 +19,9 @@ MOST_WAITING = 12
 _PATIENCE_S = 1.0
 """For another thread that adds up, which takes no thousandth of it."""
 
+Counted = tuple[float, Sequence[str], Sequence[int]]
+"""(moment, meters, millijoules of each): a reading of counters alone."""
+
 Inside = Mapping[str, tuple[int, float]]
 """Windows: closed ones, and seconds inside."""
 
@@ -34,19 +37,19 @@ class Tally:
         self.windows: dict[str, tuple[int, float, float]] = {}  # closed ones, seconds inside, joules
         self._lock = threading.Lock()
         self._waiting: deque[tuple[float, Sequence[Sample], Inside]] = deque()
-        self._newest: tuple[float, Sequence[str], Sequence[int]] | None = None
+        self.newest: Counted | None = None  # readings of counters alone since the last one in full: the newest
         self._inside: dict[str, tuple[int, float]] = {}
         self._shared_s, self._joules = started_s, 0.0  # when energy was last shared out to windows, and since then
 
     def take(self, at_s: float, samples: Sequence[Sample], windows: Inside) -> None:
         """A reading in full."""
-        self._add(windows)
-        newest = {} if self._newest is None else dict(zip(*self._newest[1:], strict=True))
+        self.add_windows(windows)
+        newest = {} if self.newest is None else dict(zip(*self.newest[1:], strict=True))
         before_j = (newest.get(one.meter, -1) / MILLIJOULES_PER_J for one in samples)
         if any(one.energy_j is not None and one.energy_j <= had for one, had in zip(samples, before_j, strict=True)):
             self.settle(_PATIENCE_S)  # a counter that has not risen is bridged from where it was last read
         self._waiting.append((at_s, samples, self._inside))
-        self._newest, self._inside = None, {}
+        self.newest, self._inside = None, {}
         if len(self._waiting) > MOST_WAITING:
             self.settle()
 
@@ -55,15 +58,8 @@ class Tally:
         self.settle(_PATIENCE_S)
         self.host.push(at_s, samples, True)
 
-    def take_counts(
-        self, at_s: float, meters: Sequence[str], counted_mj: Sequence[int], windows: Inside | None
-    ) -> None:
-        """A reading of counters alone."""
-        self._newest = at_s, meters, counted_mj
-        if windows:
-            self._add(windows)
-
-    def _add(self, windows: Inside) -> None:
+    def add_windows(self, windows: Inside) -> None:
+        """What was inside windows, with a reading of counters alone."""
         for name, (count, seconds) in windows.items():
             had_count, had_seconds = self._inside.get(name, (0, 0.0))
             self._inside[name] = (had_count + count, had_seconds + seconds)
@@ -72,7 +68,7 @@ class Tally:
         """Add up what waits. Without patience numbers are some readings older where another thread is at it."""
         if self._lock.acquire(timeout=patience_s):
             try:
-                newest = self._newest  # the other thread may take it away meanwhile
+                newest = self.newest  # the other thread may take it away meanwhile
                 while self._waiting:
                     at_s, samples, inside = self._waiting.popleft()
                     self._push(at_s, samples)
