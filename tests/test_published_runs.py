@@ -17,7 +17,7 @@ from footprint.estimation.backtesting import run_backtest
 from footprint.estimation.plan import drafts
 from footprint.studies import Backtest
 from footprint.throughput import calibrate, whole_run
-from footprint.throughput.published import batches_of_runs, published_rows
+from footprint.throughput.published import batches_of_runs, published_rows, run_setting
 from footprint.throughput.rule import rule_of
 from footprint.values import Range
 
@@ -66,7 +66,7 @@ def test_the_405b_preset_is_within_a_tenth_of_the_reported_hours() -> None:
     """Meta 2024, model card of Llama 3.1: 30.84M H100 hours. 10 %.
 
     The preset adds 0.8T tokens of long context (recalled, their lengths unpublished) to the 15.6T of pretraining,
-    which alone are within 1 %: the rest is what they add.
+    which alone are 5 % below the report: the rest is what they add.
     """
     found = footprint.estimate("llama-3.1-405b").usage.accelerator_hours
     assert reported("llama3.1-405b") == 30.84e6
@@ -380,7 +380,7 @@ def test_the_backtest_uses_no_more_of_a_run_than_its_facts_before_it_ran(backtes
     assert draft.plan.stages[0].mfu is not None
     usable = CATALOG.constant("usable_memory_share").mid
     runs = whole_run.run_layer(CATALOG, rule_of(CATALOG).steady(), usable)
-    kept = whole_run.without_each(runs)["OpenAI"].early_kept_ratio
+    kept = whole_run.without_each(runs)["OpenAI"].kept_ratio(run_setting(run, CATALOG))
     by_words = footprint.estimate(**words).usage.accelerator_hours.mid / kept
     assert row.estimated_accelerator_hours.mid == pytest.approx(by_words, rel=0.05)  # attention adds to 6 N D
 

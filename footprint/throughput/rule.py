@@ -71,9 +71,10 @@ class Rule:
         return term.mid if term else 1.0
 
     def kept(self, setting: Setting) -> Quantity:
-        """What published runs kept of steady throughput beside failures: shape (settings,)."""
+        """What published runs kept of steady throughput beside failures, all of it at most: shape (settings,)."""
         ratios = np.array([self.known(name).mid for name in KEPT_TERMS])
-        return self.known("production").mid * np.prod(ratios ** kept_exponents(setting), axis=1)
+        kept = self.known("production").mid * np.prod(ratios ** kept_exponents(setting), axis=1)
+        return np.minimum(kept, 1.0)
 
     def run_errors(self) -> SizedErrors:
         """Ends of the whole-run error by size."""
