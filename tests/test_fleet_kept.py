@@ -5,11 +5,18 @@ from __future__ import annotations
 import contextlib
 import math
 import struct
-from collections.abc import Iterator, Sequence
+import subprocess
+import sys
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from http.client import IncompleteRead
 from http.server import BaseHTTPRequestHandler
 from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from urllib import request as web
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,10 +24,12 @@ from serving import serving
 
 from footprint.fleet.access import Access
 from footprint.fleet.chunks import decoded
+from footprint.fleet.connections import Connections
 from footprint.fleet.families import FAMILIES
-from footprint.fleet.many_days import Edge, Gauges, Line
-from footprint.fleet.many_kept import Counters, counters_of
-from footprint.fleet.prometheus import KeptAnswer, Prometheus
+from footprint.fleet.many_days import Gauges, Part, Stay
+from footprint.fleet.many_hands import Hands, worth
+from footprint.fleet.many_kept import kept_parts
+from footprint.fleet.prometheus import Columns, KeptAnswer, Prometheus
 from footprint.fleet.readings import Reading, goes_on, thinned
 from footprint.fleet.remote_read import kept_of, request
 
@@ -180,8 +189,8 @@ def test_anything_else_is_no_answer_or_no_series(data: bytes) -> None:
         assert all(0 <= end <= len(data) for one in kept_of(data) for end in one.ends)
 
 
-def test_a_request_names_a_metric_a_pattern_and_a_span() -> None:
-    body = request("energy", "UUID", "GPU-1|GPU-2" * 8000, 1000, 2000)
+def test_a_request_names_metrics_a_pattern_and_a_span() -> None:
+    body = request(["energy", "power"], "UUID", "GPU-1|GPU-2" * 8000, 1000, 2000)
     size, packed = 0, body
     for shift in range(0, 35, 7):
         byte, packed = packed[0], packed[1:]
@@ -194,31 +203,47 @@ def test_a_request_names_a_metric_a_pattern_and_a_span() -> None:
         length = int.from_bytes(packed[1:3], "little") + 1
         plain, packed = plain + packed[3 : 3 + length], packed[3 + length :]
     assert len(plain) == size
-    matchers = field(3, number(1, 0) + field(2, b"__name__") + field(3, b"energy")) + field(
+    matchers = field(3, number(1, 2) + field(2, b"__name__") + field(3, b"energy|power")) + field(
         3, number(1, 2) + field(2, b"UUID") + field(3, b"GPU-1|GPU-2" * 8000)
     )
     assert plain == field(1, number(1, 1000) + number(2, 2000) + matchers) + number(2, 1)
 
 
-# a day's counters
+# a day's readings
 
 DAY = 1_790_812_800.0
+FAMILY = FAMILIES[0]
 
 
 class Keeper(Prometheus):
-    """A server that has these series."""
+    """A server that has these series, and what it was asked for."""
 
-    def __init__(self, *series: tuple[dict[str, str], Samples]) -> None:
+    def __init__(self, *series: tuple[dict[str, str], Samples], drawn: dict[str, float] | None = None) -> None:
         super().__init__(Access("http://127.0.0.1:9"))
-        self.answer = b"".join(frame(labels, [encoded(samples)]) for labels, samples in series)
+        self.series, self.drawn = series, drawn or {}
 
-    def kept(self, *_: object) -> KeptAnswer:
-        return self.answer, list(kept_of(self.answer))
+    def kept(self, metrics: Iterable[str], label: str, values: Iterable[str], *_: object) -> KeptAnswer:
+        wanted, of = set(metrics), set(values)
+        answer = b"".join(
+            frame(labels, [encoded(samples)])
+            for labels, samples in self.series
+            if labels["__name__"] in wanted and labels[label] in of
+        )
+        return answer, list(kept_of(answer))
+
+    def columns(self, *_: object) -> list[Columns]:
+        return [({"UUID": uuid}, array("d", [DAY]), array("d", [told])) for uuid, told in self.drawn.items()]
 
 
-def day_of(*series: tuple[dict[str, str], Samples], uuids: Sequence[str] = ("a", "b")) -> Counters:
-    gauges = Gauges(FAMILIES[0], "", "", 30.0, 90.0, True)
-    found = counters_of(gauges, uuids, DAY, Keeper(*series))
+def stay(uuid: str, begun_s: float, ended_s: float, *, job: str = "") -> Stay:
+    return Stay(uuid, DAY + begun_s, DAY + ended_s, ({"hpc_job": job},) if job else ())
+
+
+def parts_of(
+    stays: Sequence[Stay], *series: tuple[dict[str, str], Samples], drawn: dict[str, float] | None = None
+) -> list[Any]:
+    gauges = Gauges(FAMILY, FAMILY.powers[0] if drawn is not None else "", FAMILY.utilization, 30.0, 75.0, True)
+    found = kept_parts(gauges, stays, DAY, Keeper(*series, drawn=drawn), 0.05)
     assert found is not None
     return found
 
@@ -227,68 +252,105 @@ def steady(
     uuid: str, *, since: int = 0, count: int = 200, watts: float = 500.0, **labels: str
 ) -> tuple[dict[str, str], Samples]:
     """A reading each 30 s, of millijoules."""
-    return {"UUID": uuid, **labels}, [
+    return {"__name__": FAMILY.counter, "UUID": uuid, **labels}, [
         (int(DAY + 30 * i) * 1000, 1e9 + 30e3 * watts * i) for i in range(since, since + count)
     ]
 
 
-def edge(uuid: str, at_s: float, *, job: str = "", until_s: float = 1e9) -> Edge:
-    return Edge(uuid, DAY + at_s, ({"hpc_job": job},) if job else (), (DAY + at_s, DAY + until_s))
+def used(uuid: str, levels: Sequence[float]) -> tuple[dict[str, str], Samples]:
+    """Per cent each 30 s."""
+    return {"__name__": FAMILY.utilization, "UUID": uuid}, [
+        (int(DAY + 30 * i) * 1000, level) for i, level in enumerate(levels)
+    ]
 
 
 def test_the_readings_about_a_moment_bear_what_the_counter_moved_beside_them() -> None:
     idle, busy = steady("a", watts=100.0, count=20), steady("a", since=20, watts=500.0, hpc_job="7")
-    one, other = edge("a", 30 * 19 + 10.0, job="7"), edge("b", 600.0)
-    day_of(busy, idle).fill([one, other], 120.0)
-    assert one.before is not None
-    assert one.after is not None
-    assert (one.before.at_s, one.after.at_s) == (DAY + 570, DAY + 600)
-    assert (one.before.power_w, one.after.power_w) == (pytest.approx(100.0), pytest.approx(500.0))
-    assert one.is_marked
-    assert not one.many
-    assert other.before is other.after is None
+    one, other = parts_of([stay("a", 30 * 19 + 10.0, 5000.0, job="7"), stay("b", 600.0, 5000.0)], busy, idle)
+    assert (one.start.before.at_s, one.start.after.at_s) == (DAY + 570, DAY + 600)
+    assert (one.start.before.power_w, one.start.after.power_w) == (pytest.approx(100.0), pytest.approx(500.0))
+    assert one.start.is_marked
+    assert not one.start.many
+    assert other.start.before is other.start.after is None
+    assert not one.is_troubled
+
+
+def test_the_readings_about_a_short_jobs_edges_bear_power_where_it_was_read() -> None:
+    power = ({"__name__": FAMILY.powers[0], "UUID": "a"}, [(int(DAY + 600) * 1000, 444.0)])
+    (one,) = parts_of([stay("a", 610.0, 1000.0)], steady("a"), power, drawn={})
+    assert one.start.before.power_w == 444.0
+    assert one.start.after.power_w == pytest.approx(500.0)
+
+
+def test_edges_of_another_day_are_not_told() -> None:
+    (one,) = parts_of([stay("a", -9000.0, 1000.0)], steady("a"))
+    assert one.start is None
+    assert (one.end.before.at_s, one.end.after.at_s) == (DAY + 990, DAY + 1020)
 
 
 def test_a_job_whose_label_is_on_no_reading_within_it_is_not_marked() -> None:
-    counters = day_of(steady("a", count=20, hpc_job="7"), steady("a", since=20))
-    edges = [
-        edge("a", 595.0, job="7", until_s=620.0),
-        edge("a", 301.0, job="7", until_s=600.0),
-        edge("a", 10.0, job="8"),
+    stays = [
+        stay("a", 595.0, 620.0, job="7"),
+        stay("a", 301.0, 600.0, job="7"),
+        stay("a", 10.0, 5000.0, job="8"),
     ]
-    counters.fill(edges, 120.0)
-    assert [one.is_marked for one in edges] == [False, True, False]
+    found = parts_of(stays, steady("a", count=20, hpc_job="7"), steady("a", since=20))
+    assert [one.start.is_marked for one in found] == [False, True, False]
 
 
 def test_series_of_one_device_at_once_are_one_counter_and_told() -> None:
-    counters = day_of(steady("a", GPU_I_ID="1"), steady("a", GPU_I_ID="2"))
-    one = edge("a", 100.0)
-    counters.fill([one], 120.0)
-    assert one.many
-    assert counters.keys.size == 200
+    (one,) = parts_of([stay("a", 100.0, 5000.0)], steady("a", GPU_I_ID="1"), steady("a", GPU_I_ID="2"))
+    assert one.start.many
+    assert one.start.after.energy_j == pytest.approx(1e6 + 500.0 * 120)
 
 
-def test_falls_and_gaps_are_told_in_their_half_hours() -> None:
+def test_falls_stands_and_gaps_are_told_to_whom_they_meet() -> None:
     labels, samples = steady("a")
     broken = [(at_ms, value - (9e8 if i > 70 else 0)) for i, (at_ms, value) in enumerate(samples) if not 130 < i < 150]
-    counters = day_of((labels, broken))
-    lines = [Line(np.zeros(1), np.zeros(1), set(), {}) for _ in range(2)]
-    counters.tell(lines, DAY)
-    assert lines[0].troubled == {1}
-    assert lines[0].gaps_s == {2: pytest.approx(570.0)}
-    assert not lines[1].troubled
-    assert counters.slots(DAY)[0, :4].tolist() == [
-        pytest.approx(one) for one in (1e6, 1e6 + 9e5, 1e6 + 9e5, 1e6 + 1.8e6)
-    ]
+    held, readings = steady("b")
+    frozen = [(at_ms, min(value, readings[50][1]) if i < 55 else value) for i, (at_ms, value) in enumerate(readings)]
+    spans = [(0.0, 2000.0), (2000.0, 3500.0), (3600.0, 4200.0), (4600.0, 5900.0)]
+    found = parts_of([stay("a", *span) for span in spans], (labels, broken))
+    assert [one.is_troubled for one in found] == [False, True, False, False]
+    assert [one.gap_s for one in found] == [0.0, 0.0, pytest.approx(570.0), 0.0]
+    stands = parts_of([stay("b", *span) for span in [(0.0, 1400.0), (1400.0, 2000.0)]], (held, frozen))
+    assert [one.is_troubled for one in stands] == [False, True]
 
 
-def test_a_day_without_a_reading_is_a_day_without_counters() -> None:
-    counters = day_of()
-    one = edge("a", 100.0)
-    counters.fill([one], 120.0)
-    counters.tell([Line(np.zeros(1), np.zeros(1), set(), {})] * 2, DAY)
-    assert np.isnan(counters.slots(DAY)).all()
-    assert one.before is one.after is None
+def test_a_counter_that_is_collected_less_often_than_scraped_does_not_stand() -> None:
+    labels, samples = steady("a")
+    seldom = [(at_ms, samples[i // 2 * 2][1]) for i, (at_ms, _) in enumerate(samples)]
+    (one,) = parts_of([stay("a", 100.0, 5000.0)], (labels, seldom))
+    assert not one.is_troubled
+
+
+def test_what_a_device_did_is_told_of_all_readings_with_what_it_drew_meanwhile() -> None:
+    levels = [0.0 if 40 <= i < 60 else 90.0 for i in range(200)]
+    first, last = parts_of(
+        [stay("a", 0.0, 3000.0), stay("a", 4000.0, 5000.0)], steady("a", watts=120.0), used("a", levels)
+    )
+    assert (first.seen.count, first.seen.idle_count, first.seen.watts_count) == (100, 20, 20)
+    assert first.seen.used == pytest.approx(80 * 0.9)
+    assert first.seen.idle_w == pytest.approx(20 * 120.0)
+    assert (last.seen.count, last.seen.idle_count) == (33, 0)
+
+
+def test_counters_are_held_against_power_in_the_end_of_the_day() -> None:
+    day = steady("a", count=2880, watts=300.0)
+    (one,) = parts_of([stay("a", 100.0, 5000.0)], day, drawn={"a": 720 * 330.0})
+    assert one.counted_j / one.powered_j == pytest.approx(300 / 330, rel=0.005)
+
+
+def test_a_day_without_a_reading_tells_nothing() -> None:
+    (one,) = parts_of([stay("a", 100.0, 5000.0)])
+    assert one.start.before is one.start.after is None
+    assert one.seen.count == 0
+    assert one.counted_j == 0
+
+
+def test_what_a_server_does_not_hand_out_is_not_told() -> None:
+    gauges = Gauges(FAMILY, "", "", 30.0, 75.0, True)
+    assert kept_parts(gauges, [stay("a", 0.0, 60.0)], DAY, Prometheus(Access("http://127.0.0.1:9")), 0.05) is None
 
 
 # connections
@@ -301,6 +363,7 @@ class Talk:
         self.connections_count = 0
         self.most_answers = 1000
         self.paths: list[str] = []
+        self.tokens: list[str] = []
         self.url = ""
 
 
@@ -319,6 +382,7 @@ def talk() -> Iterator[Talk]:
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
             told.paths.append(self.path)
+            told.tokens += [token for token in [self.headers["Authorization"]] if token]
             is_read = self.path.endswith("/read")
             body = b"no such page" if is_read else b'{"status":"success","data":{"resultType":"vector","result":[]}}'
             self.send_response(404 if is_read else 200)
@@ -353,8 +417,9 @@ def test_a_connection_that_the_server_has_closed_is_made_anew(talk: Talk) -> Non
 
 def test_a_server_that_hands_out_nothing_as_it_keeps_it_is_asked_once(talk: Talk) -> None:
     one = Prometheus(Access(talk.url))
-    assert one.kept("energy", "UUID", ["GPU-1"], 0.0, 60.0) is None
-    assert one.kept("energy", "UUID", ["GPU-1"], 0.0, 60.0) is None
+    for _ in range(2):
+        with pytest.raises(ValueError, match="hands out nothing"):
+            one.kept(["energy"], "UUID", ["GPU-1"], 0.0, 60.0)
     assert one.instant("up", 1.0) == []
     assert talk.paths == ["/api/v1/read", "/api/v1/query"]
 
@@ -390,3 +455,99 @@ def test_what_happens_is_kept_on_both_sides() -> None:
 def test_without_a_counter_every_reading_is_kept() -> None:
     readings = [one._replace(energy_j=None) for one in rows(50)]
     assert [one for one, has_passed in thinned(readings) if not has_passed] == readings
+
+
+# processes beside this one
+
+
+def ask(hands: Hands) -> list[Part] | None:
+    gauges = Gauges(FAMILY, "", "", 30.0, 75.0, True)
+    return hands.parts(gauges, [stay("a", 0.0, 60.0)], DAY, 0.05).result(timeout=120)
+
+
+def test_a_process_beside_this_one_asks_with_the_same_access_and_its_requests_count(talk: Talk) -> None:
+    server = Prometheus(Access(talk.url, {"Authorization": "Bearer secret"}))
+    with closing(Hands(1, server)) as hands:
+        assert ask(hands) is None  # this server hands out nothing
+        (process,) = hands.started
+        assert "secret" not in " ".join(map(str, process.args))  # type: ignore[arg-type]
+    assert process.returncode is not None
+    assert talk.tokens == ["Bearer secret"]
+    assert talk.paths == ["/api/v1/read"]
+    assert server.requests_count == 1
+
+
+def test_what_a_lost_process_had_to_do_is_done_here(talk: Talk) -> None:
+    server = Prometheus(Access(talk.url))
+    with closing(Hands(1, server)) as hands:
+        assert ask(hands) is None
+        hands.started[0].kill()
+        hands.started[0].wait(timeout=60)
+        assert ask(hands) is None
+        assert len(hands.started) == 1
+    assert server.requests_count == 2
+
+
+def test_without_processes_all_is_done_here(talk: Talk) -> None:
+    server = Prometheus(Access(talk.url))
+    with closing(Hands(0, server)) as hands:
+        assert ask(hands) is None
+        assert not hands.started
+
+
+def test_processes_are_started_where_there_is_much_to_do() -> None:
+    assert worth(10) == 0
+    assert 1 <= worth(100_000) <= 2
+
+
+def test_a_script_without_a_guard_is_run_once(talk: Talk, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from footprint.fleet.access import Access\n"
+        "from footprint.fleet.families import FAMILIES\n"
+        "from footprint.fleet.many_days import Gauges, Stay\n"
+        "from footprint.fleet.many_hands import Hands\n"
+        "from footprint.fleet.prometheus import Prometheus\n"
+        f"hands = Hands(1, Prometheus(Access({talk.url!r})))\n"
+        "gauges = Gauges(FAMILIES[0], '', '', 30.0, 75.0, True)\n"
+        "print('found', hands.parts(gauges, [Stay('a', 0.0, 60.0, ())], 0.0, 0.05).result(), len(hands.started))\n"
+        "hands.close()\n",
+        encoding="utf-8",
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout == "found None 1\n"
+    assert done.stderr == ""
+
+
+# answers in chunks
+
+
+@pytest.mark.parametrize("most", [None, 7])
+def test_an_answer_in_many_small_chunks_is_read_whole_or_as_much_as_is_wanted(most: int | None) -> None:
+    parts = [b"a" * size for size in (1, 5, 300, 70_000, 1)]
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            for part in parts:
+                self.wfile.write(f"{len(part):x};more=1\r\n".encode() + part + b"\r\n")
+                self.wfile.flush()
+            self.wfile.write(b"0\r\nTrailer: one\r\n\r\n" if not self.path.endswith("torn") else b"5\r\nab")
+            self.close_connection = self.path.endswith("torn")
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    with serving(Handler) as url:
+        connections = Connections()
+        opener = web.build_opener(connections)
+        for _ in range(2):
+            with opener.open(url) as answer:
+                assert len(answer.read(2**20 if most is None else most)) == (most or sum(map(len, parts)))
+                connections.hand_back(answer)
+        with opener.open(f"{url}/torn") as answer, pytest.raises(IncompleteRead):
+            answer.read(2**20)

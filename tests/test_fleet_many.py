@@ -16,7 +16,7 @@ from footprint.catalog import open_catalog
 from footprint.fleet.access import Access
 from footprint.fleet.devices import Job
 from footprint.fleet.many import JobEnergy, many_energies
-from footprint.fleet.prometheus import Prometheus
+from footprint.fleet.prometheus import KeptAnswer, Prometheus
 from footprint.units import J_PER_KWH, S_PER_H
 
 pytestmark = needs_prometheus
@@ -43,8 +43,8 @@ def _benchmark(name: str) -> ModuleType:
 class Closed(Prometheus):
     """A server that hands out no series as it keeps them, as Thanos and VictoriaMetrics do."""
 
-    def kept(self, *_: object) -> None:
-        return
+    def kept(self, *_: object) -> KeptAnswer:
+        raise ValueError("the server hands out nothing as it keeps it")
 
 
 @pytest.fixture(scope="module")
@@ -56,13 +56,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[list[object
         yield plan.jobs, url
 
 
-@pytest.fixture(scope="module", params=[Prometheus, Closed])
+@pytest.fixture(scope="module", params=[(Prometheus, 0), (Prometheus, 2), (Closed, 0)])
 def asked(
     site: tuple[list[object], str], request: pytest.FixtureRequest
 ) -> tuple[list[object], dict[tuple[str, float | None], JobEnergy]]:
-    """By counters as the server keeps them, and by queries alone."""
-    jobs, url = site
-    found = list(many_energies([one.job for one in jobs], request.param(Access(url)), open_catalog()))  # type: ignore[attr-defined]
+    """By readings as the server keeps them, in this process and in others, and by queries alone."""
+    (jobs, url), (kind, count) = site, request.param
+    own = [one.job for one in jobs]  # type: ignore[attr-defined]
+    found = list(many_energies(own, kind(Access(url)), open_catalog(), processes_count=count))
     assert len(found) == len(jobs) > 100
     return jobs, {(one.job.id, one.job.started_utc_s): one for one in found}
 
@@ -232,3 +233,24 @@ def test_progress_is_shown_job_by_job(running: Server) -> None:
     jobs = [of(i) for i in range(30)]
     found = many_energies(jobs, Prometheus(Access(running.url)), open_catalog(), shown=shown)  # type: ignore[arg-type]
     assert len(list(found)) == len(seen) == 30
+
+
+class Once(Prometheus):
+    """A server that ceases to hand out series as it keeps them."""
+
+    kept_count = 0
+
+    def kept(self, *asked: object) -> KeptAnswer:
+        self.kept_count += 1
+        if self.kept_count > 1:
+            raise ValueError("the server hands out nothing as it keeps it")
+        return super().kept(*asked)  # type: ignore[arg-type]
+
+
+def test_a_server_that_ceases_to_hand_out_what_it_keeps_is_asked_for_sums(running: Server) -> None:
+    server = Once(Access(running.url))
+    found = list(many_energies([of(i) for i in range(30)], server, open_catalog()))
+    assert server.kept_count > 1
+    for one in found:
+        assert one.it_energy_kwh is not None
+        assert one.it_energy_kwh.mid == pytest.approx(1.8, rel=0.001)

@@ -19,8 +19,6 @@ Floats = npt.NDArray[np.float64]
 
 _WORD, _BYTE = 64, 8
 _HEAD_BYTES = 2
-_SURE_BITS = np.uint64(_WORD - _BYTE + 1)
-"""Of a word that is read from a byte on, those that are left wherever in the byte it begins."""
 
 _U = np.arange(_WORD + 1).astype(np.uint64)
 """Small numbers as shifts want them."""
@@ -31,6 +29,8 @@ _CHANGE = np.array([0] * 8 + [14] * 4 + [17] * 2 + [20, _WORD], np.uint64)
 
 _CONTROL = np.array([1, 1, 2, 13], np.uint64)
 """By the two bits that come: how many say which bits of a value change."""
+
+_CHANGES = np.array([0, 0, 1, 1], np.uint64)
 
 _LOOK_EACH, _PAD_BYTES = 32, 1024
 """After so many samples it is looked whether a chunk has ended; in between none gets beyond so many bytes."""
@@ -46,43 +46,43 @@ def decoded(data: bytes, begins: Sequence[int], ends: Sequence[int]) -> tuple[In
         When a chunk is none.
     """
     first, last = np.array(begins, np.uint64) * _U[_BYTE], np.array(ends, np.uint64) * _U[_BYTE]
-    bits = _Bits(data + bytes(_PAD_BYTES))
+    bits = _Bits(data)
     counts = (bits.word(first) >> _U[_WORD - _HEAD_BYTES * _BYTE]).astype(np.int64)
     if (counts.astype(np.uint64) * _U[2] > last - first).any():  # a sample takes two bits at least
         raise ValueError("a chunk tells of more than it holds")
     order = np.argsort(-counts, kind="stable")
-    walk = _Walk(bits, first[order] + _U[_HEAD_BYTES * _BYTE])
-    places, starts = np.arange(counts.max(initial=0)), (np.cumsum(counts) - counts)[order]
-    times, values = np.empty(counts.sum(), np.int64), np.empty(counts.sum(), np.uint64)
-    for place, count in enumerate(np.searchsorted(-counts[order], -places, side="left").tolist()):  # have one more
-        walk.step(place, count)
-        own = starts[:count] + place
-        times[own], values[own] = walk.time[:count], walk.value[:count]
+    walk, most = _Walk(bits, first[order] + _U[_HEAD_BYTES * _BYTE]), counts.max(initial=0)
+    times, values = np.empty((most, counts.size), np.int64), np.empty((most, counts.size), np.uint64)
+    for place, count in enumerate(np.searchsorted(-counts[order], -np.arange(most), side="left").tolist()):
+        walk.step(place, count)  # of those that have one more
+        times[place], values[place] = walk.time, walk.value
         if place % _LOOK_EACH == 0 and (walk.at > last[order]).any():
             break
     if (walk.at > last[order]).any():
         raise ValueError("a chunk ends within a sample")
-    return counts, times, values.view(np.float64)
+    back = np.empty_like(order)
+    back[order] = np.arange(order.size)
+    is_there = np.arange(most) < counts[:, None]
+    return counts, times.T[back][is_there], values.T[back][is_there].view(np.float64)
 
 
 class _Bits:
     """A row of bits, read at many places at once."""
 
     def __init__(self, data: bytes) -> None:
-        self._bytes: npt.NDArray[np.uint8] = np.frombuffer(data, np.uint8)
-        self._words: Words = np.ndarray((len(data) - _BYTE,), ">u8", data, strides=(1,))  # one that begins at each byte
+        padded = data + bytes(_PAD_BYTES - len(data) % _BYTE)
+        self._words: Words = np.frombuffer(padded, ">u8").astype(np.uint64)
 
     def word(self, at: Words) -> Words:
-        """What comes at each place: 57 bits or more, then noughts."""
-        found: Words = self._words[(at >> _U[3]).view(np.int64)].astype(np.uint64)
-        found <<= at & _U[7]
-        return found
-
-    def whole(self, at: Words) -> Words:
-        """The same, all 64 bits."""
-        found = self.word(at)
-        rest = self._bytes[(at >> _U[3]).view(np.int64) + _BYTE].astype(np.uint64)
-        found |= rest >> (_U[_BYTE] - (at & _U[7]))
+        """The 64 bits that come at each place."""
+        place, inside = (at >> _U[6]).view(np.int64), at & _U[_WORD - 1]
+        found: Words = self._words.take(place)
+        found <<= inside
+        place += 1
+        rest = self._words.take(place)
+        rest >>= _U[1]  # in two steps: of a word that is read from its first bit on, nothing is left
+        rest >>= _U[_WORD - 1] - inside
+        found |= rest
         return found
 
 
@@ -101,7 +101,7 @@ class _Walk:
         if place == 0:
             number = self._varint(count).view(np.uint64)
             self.time[:count] = (number >> _U[1]).view(np.int64) ^ -(number & _U[1]).view(np.int64)
-            self.value[:count] = self._bits.whole(at)
+            self.value[:count] = self._bits.word(at)
             at += _U[_WORD]
             return
         if place == 1:
@@ -125,23 +125,21 @@ class _Walk:
         return found
 
     def _change(self, count: int) -> Words:
-        """What changed in the distance; then the bits that follow it."""
+        """What changed in the distance; then the bits that follow it, one less than a word."""
         at = self.at[:count]
         head = self._bits.word(at)
-        places = np.flatnonzero(head >> _U[_WORD - 1])  # the others go on as before
         at += _U[1]
+        places = np.flatnonzero(head.view(np.int64) < 0)  # the others go on as before
         head <<= _U[1]
         if places.size:
             own = self._bits.word(at[places] - _U[1])
-            kind = own >> _U[_WORD - 4]
-            prefix, size = _PREFIX[kind.view(np.int64)], _CHANGE[kind.view(np.int64)]
-            bits = (own << prefix) >> (_U[_WORD] - size)
-            if is_whole := (size == _U[_WORD]).any():
-                bits = np.where(size == _U[_WORD], self._bits.whole(at[places] + _U[3]), bits)
+            kind = (own >> _U[_WORD - 4]).view(np.int64)
+            prefix, size = _PREFIX[kind], _CHANGE[kind]
+            bits = self._bits.word(at[places] + prefix - _U[1]) >> (_U[_WORD] - size)
             signed, half = bits.view(np.int64), np.left_shift(_U[1], size - _U[1])
             self._apart[places] += np.where(bits > half, signed - (half << _U[1]).view(np.int64), signed)
             at[places] += prefix + size - _U[1]
-            head[places] = self._bits.word(at[places]) if is_whole else own << (prefix + size)
+            head[places] = self._bits.word(at[places])
         return head
 
     def _differ(self, count: int, head: Words) -> None:
@@ -151,12 +149,17 @@ class _Walk:
         places = np.flatnonzero(kind == 3)
         if places.size:
             own = head[places]
-            bits = (own >> _U[51]) & np.uint64(0x3F)
+            bits = (own >> _U[51]) & _U[0x3F]
             bits[bits == 0] = _WORD
-            leading = (own >> _U[57]) & np.uint64(0x1F)
+            leading = (own >> _U[57]) & _U[0x1F]
             size[places], trailing[places] = bits, np.maximum(_WORD - (leading + bits).view(np.int64), 0)
-        at += _CONTROL[kind]
-        word = self._bits.word(at) if size.max(initial=0) <= _SURE_BITS else self._bits.whole(at)
-        is_changed = kind >= 2
-        self.value[:count] ^= ((word >> (_U[_WORD] - size)) << trailing) * is_changed
-        at += size * is_changed
+        control, changed = _CONTROL.take(kind), size * _CHANGES.take(kind)
+        head <<= control
+        far = np.flatnonzero(control + changed > _U[_WORD - 1])  # their bits do not end in this word
+        if far.size:
+            head[far] = self._bits.word(at[far] + control[far])
+        head >>= _U[_WORD] - changed
+        head <<= trailing
+        self.value[:count] ^= head
+        at += control
+        at += changed

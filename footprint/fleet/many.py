@@ -1,8 +1,8 @@
 """The energy of many past jobs, as of a whole site's month: day by day, in memory that does not grow with days.
 
-What the jobs of a day have in common is asked once: which label sets there were, the counters of all their devices as
-the server keeps them (where it does not hand them out, by the half hour and about the jobs' edges), and sums of power
-by the half hour. A job with trouble is read by itself, as one job is.
+What the jobs of a day have in common is asked once: which label sets there were, and the readings of all their devices
+as the server keeps them; where it does not hand them out, sums by the half hour, looks, and readings about the jobs'
+edges. A job with trouble is read by itself, as one job is.
 """
 
 from __future__ import annotations
@@ -12,40 +12,39 @@ import math
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import pairwise
-from operator import attrgetter
 
 from footprint.catalog import Catalog
 from footprint.fleet.devices import Device, Job, devices_of
-from footprint.fleet.energy import Walk, spanned
+from footprint.fleet.families import Family
 from footprint.fleet.gathering import PAD_S, WHOLE_S, Interval, batches, energies, open_batch, skew
-from footprint.fleet.many_days import DAY_S, PAD_INTERVALS, SLOT_S, Edge, Gauges, Line, window_calls
+from footprint.fleet.many_days import DAY_S, PAD_INTERVALS, SLOT_S, Gauges, Line, Part, window_calls
+from footprint.fleet.many_hands import Hands, worth
 from footprint.fleet.many_held import Held, HeldJob, held_by, table_of
 from footprint.fleet.many_looks import LOOK_RATIO
 from footprint.fleet.many_sums import grid_calls
-from footprint.fleet.many_told import Drew, JobEnergy, alone, drew, told, unknown
+from footprint.fleet.many_told import Drew, JobEnergy, alone, drew, told, unknown, walked
 from footprint.fleet.meters import meter_of
 from footprint.fleet.prometheus import Prometheus, in_order
 from footprint.fleet.queries import any_of
 from footprint.fleet.readings import Reading, interval_of
 from footprint.measurement.limits import limits
-from footprint.units import J_PER_KWH
-from footprint.values import Meter, Range
+from footprint.values import Meter
 
 __all__ = ["JobEnergy", "many_energies"]
 
 Shown = Callable[[Sequence[Job]], Iterable[Job]]
+_Own = tuple[HeldJob, Held]
 _FEW = 20
 """Jobs that are asked for one by one: a day of a site costs more."""
 
 _WORKERS = 6
 """Threads that ask for days and read single jobs."""
 
-_KEPT_PAD_INTERVALS = 1.5
-"""Power is read before and after an edge of a short job, where its counter need not be."""
+_GROUP_DEVICES, _GROUP_READINGS = 125, 375_000
+"""Asked for at once: as many devices as a day's readings of a metric are held for."""
 
 _SKEW_JOBS, _SKEW_DEVICES = 8, 8
 _UNSEEN_GAP_S = SLOT_S / 10
@@ -60,6 +59,7 @@ def many_energies(
     model: str | None = None,
     clock_skew_s: float | None = None,
     shown: Shown = tuple,
+    processes_count: int | None = None,
 ) -> Iterator[JobEnergy]:
     """The energy of each job, one after another and in any order; a job that cannot be told has none, and why.
 
@@ -71,6 +71,7 @@ def many_energies(
     model : the accelerators' name, where the metrics do not tell it or there are none
     clock_skew_s : by which the server's clock is ahead of the scheduler's; found from labels where it is None
     shown : is given the jobs and hands on as many, for a progress bar
+    processes_count : that read beside this one; as many as are worth their start where it is None
 
     Raises
     ------
@@ -80,7 +81,7 @@ def many_energies(
     is_few = len(jobs) <= _FEW
     ahead_s = _skew(jobs, server) if clock_skew_s is None and not is_few else clock_skew_s
     sweep = _Sweep(server, catalog, model, ahead_s)
-    found = sweep.alone(jobs) if is_few else sweep.all_of(jobs)
+    found = sweep.alone(jobs) if is_few else sweep.all_of(jobs, processes_count)
     told_s = (
         f"the metrics' clock is {abs(ahead_s):.3g} s {'ahead of' if ahead_s > 0 else 'behind'} the jobs'"
         if ahead_s
@@ -120,6 +121,8 @@ class _Day:
     longer: list[Job] = field(default_factory=list)  # that take a longer look
     known: list[JobEnergy] = field(default_factory=list)
     calls: list[Future[dict[str, Line] | None]] = field(default_factory=list)
+    parts: list[tuple[list[_Own], Future[list[Part] | None]]] = field(default_factory=list)
+    summed: set[str] = field(default_factory=set)  # families of which the server is asked for sums
 
 
 @contextmanager
@@ -149,13 +152,14 @@ class _Sweep:
         """Each by itself, all the way."""
         yield from in_order(partial(self._by_itself, job) for job in jobs)
 
-    def all_of(self, jobs: Sequence[Job]) -> Iterator[JobEnergy]:
+    def all_of(self, jobs: Sequence[Job], processes_count: int | None) -> Iterator[JobEnergy]:
         """Day by day: while one is added up the server works on the next."""
         fit = [job for job in jobs if _is_plain(job)]
         yield from self.alone(job for job in jobs if not _is_plain(job))
         last: _Day | None = None
         reads: list[Future[JobEnergy]] = []
-        with ThreadPoolExecutor(_WORKERS) as self._pool:
+        count = worth(len(fit)) if processes_count is None else processes_count
+        with ThreadPoolExecutor(_WORKERS) as self._pool, closing(Hands(count, self._server)) as self._hands:
             days = self._days(sorted(fit, key=lambda job: -(job.started_utc_s or 0.0)))
             try:
                 while True:
@@ -178,7 +182,7 @@ class _Sweep:
         while coming or running:
             day_s += DAY_S
             if not running:
-                day_s = max(day_s, (self._interval(coming[-1]).started_s // SLOT_S) * SLOT_S)
+                day_s = max(day_s, _day_of(self._interval(coming[-1]).started_s))
             starting: list[Job] = []
             while coming and self._interval(coming[-1]).started_s < day_s + DAY_S:
                 starting.append(coming.pop())
@@ -188,7 +192,7 @@ class _Sweep:
                     running.append(one)
                 else:
                     day.known.append(one)
-            day.calls = [self._pool.submit(call) for call in self._calls(running, day_s)]
+            self._ask(day)
             yield day
             running = [one for one in running if one.interval.ended_s > day_s + DAY_S]
 
@@ -198,7 +202,7 @@ class _Sweep:
     def _begun(self, starting: Sequence[Job], day_s: float, longer: list[Job]) -> Iterator[HeldJob | JobEnergy]:
         if not starting:
             return
-        table = table_of(self._server, day_s, day_s + DAY_S + 2 * PAD_S)
+        table = table_of(self._server, day_s, day_s + DAY_S + PAD_S)
         for job in starting:
             found = held_by(job, self._interval(job), table)
             if isinstance(found, str):
@@ -235,43 +239,63 @@ class _Sweep:
             use = family.utilization if family.utilization in there else ""
             is_read = family.counter in there and 0 < interval_s <= PAD_S / 2
             usual_s, pad = self._limits.gap_ratio * interval_s, 2 * PAD_S
-            is_kept = is_read and self._server.kept(family.counter, family.uuid, [uuid], middle_s - pad, middle_s + pad)
-            gauges = Gauges(family, power, use, interval_s, usual_s, bool(is_kept))
+            is_kept = is_read and self._hands_out(family, uuid, middle_s - pad, middle_s + pad)
+            gauges = Gauges(family, power, use, interval_s, usual_s, is_kept)
             self._gauges[family.name] = gauges if is_read else None
         return self._gauges[family.name]
 
-    def _calls(self, running: Sequence[HeldJob], day_s: float) -> Iterator[Callable[[], dict[str, Line] | None]]:
-        """What is asked for a day."""
+    def _hands_out(self, family: Family, uuid: str, since_s: float, until_s: float) -> bool:
+        """Whether the server does, of such devices."""
+        try:
+            _, series = self._server.kept([family.counter], family.uuid, [uuid], since_s, until_s)
+        except ValueError:
+            return False
+        return bool(series)
+
+    def _ask(self, day: _Day) -> None:
+        """For what its devices showed."""
         stalled = self._limits.stalled_utilization
-        for name in {one.family.name for one in running}:
+        for name in {one.family.name for one in day.running}:
             gauges = self._gauges[name]
             assert gauges is not None
-            own = [one for one in running if one.family.name == name]
-            edges: dict[str, list[Edge]] = {held.device.uuid: [] for one in own for held in one.held}
-            for edge in (edge for one in own for edge in one.edges(day_s)):
-                edges[edge.uuid].append(edge)
+            own = [one for one in day.running if one.family.name == name]
+            stays: dict[str, list[_Own]] = {}
+            for job in own:
+                for held in job.held:
+                    stays.setdefault(held.device.uuid, []).append((job, held))
+            count = min(max(int(_GROUP_READINGS * gauges.interval_s / DAY_S), 1), _GROUP_DEVICES)
+            uuids = sorted(stays)
+            groups = [uuids[i : i + count] for i in range(0, len(uuids), count)]
+            if gauges.is_kept:
+                for group in groups:
+                    pairs = [pair for uuid in group for pair in stays[uuid]]
+                    asked = [held.stay for _, held in pairs]
+                    day.parts.append((pairs, self._hands.parts(gauges, asked, day.begun_s, stalled)))
+                continue
+            day.summed.add(name)
             used = {uuid for one in own if not one.is_short for uuid in one.firsts()}
-            asked = (
-                [one for one in own if one.is_short] if gauges.is_kept else own
-            )  # of these the use, reading by reading
-            pad_s = gauges.interval_s * (_KEPT_PAD_INTERVALS if gauges.is_kept else PAD_INTERVALS)
-            spans = [span for one in asked for span in one.spans(day_s, pad_s)]
-            yield from grid_calls(gauges, edges, used, day_s, self._server, stalled)
-            yield from window_calls(gauges, spans, self._server, stalled)
+            spans = [span for one in own for span in one.spans(day.begun_s, gauges.interval_s * PAD_INTERVALS)]
+            calls = grid_calls(gauges, groups, used, day.begun_s, self._server, stalled)
+            day.calls += [self._pool.submit(call) for call in calls]
+            day.calls += [self._pool.submit(call) for call in window_calls(gauges, spans, self._server, stalled)]
 
     def _told(self, day: _Day) -> tuple[list[JobEnergy], list[Callable[[], JobEnergy]]]:
         """Give each job its part of a day; the jobs that ended in it, and calls for those that are to be read."""
         lines: dict[str, Line] = {}
         for call in day.calls:
             lines |= call.result() or {}
+        for pairs, asked in day.parts:
+            parts = asked.result()
+            for place, (one, held) in enumerate(pairs):
+                one.take(held, None if parts is None else parts[place])
+            if parts is None and (gauges := self._gauges[pairs[0][0].family.name]) is not None:
+                self._gauges[gauges.family.name] = replace(gauges, is_kept=False)  # the next days are asked for
         for one in day.running:
-            gauges = self._gauges[one.family.name]
-            one.go_on(day.begun_s, lines, 0.0 if gauges is None else LOOK_RATIO * gauges.interval_s)
+            if (gauges := self._gauges[one.family.name]) is not None and gauges.family.name in day.summed:
+                one.go_on(day.begun_s, lines, LOOK_RATIO * gauges.interval_s)
         known = day.known
         calls: list[Callable[[], JobEnergy]] = [partial(self._by_itself, job) for job in day.longer]
         for one in (one for one in day.running if one.interval.ended_s <= day.begun_s + DAY_S):
-            if one.is_short:
-                one.take_powers()
             one.held = [held for held in one.held if held.is_its_own]
             if not one.held:
                 why = "no reading bears its label between its edges: it was shorter than a scrape"
@@ -302,50 +326,9 @@ class _Sweep:
         return told(one, results, self._catalog, gauges.interval_s, unseen_s)
 
     def _walked(self, held: Held, one: HeldJob) -> Drew | None:
-        start, end, gauges = held.start, held.end, self._gauges[one.family.name]
+        gauges = self._gauges[one.family.name]
         assert gauges is not None
-        if start.after is None or end.before is None:
-            return None
-        if (start.many or end.many) and not held.device.instances:  # which show one counter
-            return None
-        rows = [reading for reading in (start.before, start.after, end.before, end.after) if reading is not None]
-        far_s = self._limits.gap_ratio * gauges.interval_s
-        for before, after in ((start.before, start.after), (end.before, end.after)):
-            if before is not None and after is not None and after.at_s - before.at_s > far_s:
-                return None
-        if any(
-            earlier.at_s < later.at_s and not _rises(earlier, later)
-            for earlier, later in pairwise(sorted(rows, key=attrgetter("at_s")))
-        ):
-            return None
-        meter = self._meter(held.device, gauges)
-        share = held.share
-        ratio = held.counted_j / held.powered_j if held.powered_j and share == 1 else None
-        begun_s, ended_s = one.interval.started_s, one.interval.ended_s
-        if (
-            start.before is None
-            or end.after is None
-            or start.after.at_s >= ended_s
-            or start.after.at_s > end.before.at_s
-        ):
-            walk = Walk(meter, begun_s, ended_s, gauges.interval_s, self._limits, share)
-            walk.take(one for one in (start.before, start.after) if one is not None)
-            is_jump = end.before.at_s > start.after.at_s
-            walk.take((one for one in (end.before, end.after) if one is not None), is_jump=is_jump)
-            return drew(walk.result(held.device.host), ratio)
-        most_w = math.inf if meter.max_w is None else meter.max_w * self._limits.overshoot_ratio
-        edges = (start.before, start.after, end.before, end.after)
-        joules, less_j, more_j = spanned(edges, begun_s, ended_s, most_w)
-        low, mid, high = (
-            own_j * band * share / J_PER_KWH
-            for own_j, band in zip(
-                (max(joules - less_j, 0.0), joules, joules + more_j), _ends(meter.true_over_read_ratio), strict=True
-            )
-        )
-        return Drew(
-            low, mid, high, meter.name, share, meter.idle_w or 0.0, max(less_j, more_j) * share,
-            counter_over_power_ratio=ratio,
-        )  # fmt: skip
+        return walked(held, one.interval, gauges, self._meter(held.device, gauges), self._limits)
 
     def _meter(self, device: Device, gauges: Gauges) -> Meter:
         model = self._model or device.model
@@ -371,15 +354,13 @@ class _Sweep:
         return self._energy(one, found, is_read=not summed)
 
 
+def _day_of(at_s: float) -> float:
+    """When the day begins in which a moment lies: with the minutes that are read after it, it ends at midnight, where
+    servers part what they keep."""
+    return (at_s + PAD_S) // DAY_S * DAY_S - PAD_S
+
+
 def _is_plain(job: Job) -> bool:
     """It has times, and is no pod: a pod ran while its label was there."""
     begun_s, ended_s = job.started_utc_s, job.ended_utc_s
     return begun_s is not None and ended_s is not None and begun_s < ended_s and not (job.pod or job.namespace)
-
-
-def _ends(value: Range) -> tuple[float, float, float]:
-    return value.low, value.mid, value.high
-
-
-def _rises(before: Reading, after: Reading) -> bool:
-    return before.energy_j is not None and after.energy_j is not None and before.energy_j <= after.energy_j

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
+from typing import NamedTuple
 
 from footprint.fleet.devices import Labels, is_own
 from footprint.fleet.families import Family
@@ -18,7 +19,19 @@ from footprint.fleet.queries import any_of
 from footprint.fleet.readings import Reading, Scraper, most_of, scraper_of
 from footprint.units import H_PER_DAY, S_PER_H
 
-__all__ = ["DAY_S", "PAD_INTERVALS", "SLOTS", "SLOT_S", "Edge", "Gauges", "Line", "Rows", "Span", "window_calls"]
+__all__ = [
+    "DAY_S",
+    "PAD_INTERVALS",
+    "SLOTS",
+    "SLOT_S",
+    "Edge",
+    "Gauges",
+    "Line",
+    "Part",
+    "Span",
+    "Stay",
+    "window_calls",
+]
 
 SLOT_S = S_PER_H / 2
 DAY_S = H_PER_DAY * S_PER_H
@@ -30,7 +43,7 @@ PAD_INTERVALS = 4.0
 _REQUEST_READINGS, _OPEN_GROUPS = 300, 8
 """A request of its own costs as much as so many readings' times of a device."""
 
-Rows = tuple["array[float]", "array[float]"]
+_Rows = tuple["array[float]", "array[float]"]
 """Moments, and what was read at them."""
 
 
@@ -43,7 +56,7 @@ class Gauges:
     utilization: str
     interval_s: float
     usual_s: float  # a longer time between two readings is a gap
-    is_kept: bool  # the server hands out counters as it keeps them: no readings have to be asked for
+    is_kept: bool  # the server hands out readings as it keeps them: no sums have to be asked for
 
 
 @dataclass(slots=True)
@@ -56,6 +69,20 @@ class Line:
     gaps_s: dict[int, float]  # about how long power was not read, where it was for long
     unknown: set[int] = field(default_factory=set)  # half hours at whose ends there is no counter
     looks: Looks | None = None
+
+    def part(self, day_s: float, begun_s: float, ended_s: float) -> Part:
+        """Of a job between two moments, in the day that begins then."""
+        touched = range(
+            max(int((begun_s - day_s) // SLOT_S), 0), min(-int((day_s - ended_s) // SLOT_S), SLOTS)
+        )  # fmt: skip
+        first = min(max(-int((day_s - begun_s) // SLOT_S), 0), SLOTS)
+        last = min(max(int((ended_s - day_s) // SLOT_S), 0), SLOTS)
+        counted_j, powered_j = (
+            one.item(last) - one.item(first) if last > first else 0.0 for one in (self.counted_j, self.powered_j)
+        )
+        gap_s = max((self.gaps_s.get(slot, 0.0) for slot in touched), default=0.0) if self.gaps_s else 0.0
+        is_troubled = not (self.troubled.isdisjoint(touched) and self.unknown.isdisjoint(range(first, last)))
+        return Part(counted_j, powered_j, gap_s, is_troubled)
 
 
 @dataclass(slots=True)
@@ -70,14 +97,45 @@ class Edge:
     after: Reading | None = None
     is_marked: bool = False
     many: bool = False  # several series at once
-    powers: Sequence[Rows] = ()  # beside readings that the server has handed out as it keeps them
 
-    def take_powers(self, per_w: float) -> None:
-        """What was drawn at its readings, in place of what the counter says of before and after them."""
-        for name in ("before", "after"):
-            reading: Reading | None = getattr(self, name)
-            if reading is not None and (watts := _at(self.powers, reading.at_s, per_w)) is not None:
-                setattr(self, name, reading._replace(power_w=watts))
+    def take(self, found: About | None) -> None:
+        if found is not None:
+            self.before, self.after, self.is_marked, self.many = found
+
+
+class Stay(NamedTuple):
+    """A job's time on a device."""
+
+    uuid: str
+    begun_s: float
+    ended_s: float
+    marks: Sequence[Labels]
+
+    @property
+    def is_short(self) -> bool:
+        """Looks would be few, and its edges are much of it: all of its readings are read."""
+        return self.ended_s - self.begun_s < 2 * SLOT_S
+
+
+class About(NamedTuple):
+    """What is found about an edge."""
+
+    before: Reading | None
+    after: Reading | None
+    is_marked: bool
+    many: bool
+
+
+class Part(NamedTuple):
+    """What a day showed of a stay."""
+
+    counted_j: float = 0.0  # about, to hold the counter against power
+    powered_j: float = 0.0
+    gap_s: float = 0.0  # the longest
+    is_troubled: bool = False  # sums do not tell of it
+    seen: Seen = Seen()
+    start: About | None = None  # where it lies in the day
+    end: About | None = None
 
 
 @dataclass(slots=True)
@@ -154,8 +212,7 @@ def _grouped(spans: Iterable[Span], interval_s: float) -> Iterator[list[Span]]:
 
 def _window(gauges: Gauges, spans: Sequence[Span], server: Prometheus, stalled: float) -> None:
     family = gauges.family
-    counter = "" if gauges.is_kept else family.counter
-    wanted = (counter, gauges.power, gauges.utilization if spans[0].seen is not None else "")
+    wanted = (family.counter, gauges.power, gauges.utilization if spans[0].seen is not None else "")
     names = any_of("__name__", [name for name in wanted if name])
     uuids = sorted(set().union(*(span.uuids for span in spans)))
     begun_s, ended_s = min(span.begun_s for span in spans), max(span.ended_s for span in spans)
@@ -166,17 +223,14 @@ def _window(gauges: Gauges, spans: Sequence[Span], server: Prometheus, stalled: 
     alone = {uuid: _one_scraper(own) for uuid, own in rows.items()}
     for span in spans:
         for edge in span.edges:
-            if gauges.is_kept:
-                edge.powers = _of(gauges.power, alone.get(edge.uuid, []))
-            else:
-                _fill(edge, alone.get(edge.uuid, []), gauges)
+            _fill(edge, alone.get(edge.uuid, []), gauges)
         if span.seen is not None:
             for edge in span.edges:
                 if edge.uuid not in span.seen:
                     span.seen[edge.uuid] = _seen(edge, alone.get(edge.uuid, []), gauges, stalled)
 
 
-def _of(metric: str, rows: Sequence[Columns]) -> list[Rows]:
+def _of(metric: str, rows: Sequence[Columns]) -> list[_Rows]:
     return [(times, values) for labels, times, values in rows if labels["__name__"] == metric]
 
 
@@ -192,8 +246,8 @@ def _one_scraper(rows: list[Columns]) -> list[Columns]:
 
 def _fill(edge: Edge, rows: Sequence[Columns], gauges: Gauges) -> None:
     family = gauges.family
-    counters: list[Rows] = []
-    powers: list[Rows] = []
+    counters: list[_Rows] = []
+    powers: list[_Rows] = []
     begun_s, ended_s = edge.within
     for labels, times, values in rows:
         name = labels["__name__"]
@@ -220,7 +274,7 @@ def _overlap(series: Sequence[array[float]]) -> bool:
     )
 
 
-def _last(series: Sequence[Rows], at_s: float) -> tuple[float, float] | None:
+def _last(series: Sequence[_Rows], at_s: float) -> tuple[float, float] | None:
     """The last reading at or before a moment; of several at once the highest."""
     found: tuple[float, float] | None = None
     for times, values in series:
@@ -232,7 +286,7 @@ def _last(series: Sequence[Rows], at_s: float) -> tuple[float, float] | None:
     return found
 
 
-def _next(series: Sequence[Rows], at_s: float) -> tuple[float, float] | None:
+def _next(series: Sequence[_Rows], at_s: float) -> tuple[float, float] | None:
     found: tuple[float, float] | None = None
     for times, values in series:
         for place in range(bisect_right(times, at_s), len(times)):
@@ -243,7 +297,7 @@ def _next(series: Sequence[Rows], at_s: float) -> tuple[float, float] | None:
     return found
 
 
-def _at(series: Sequence[Rows], moment: float, per: float) -> float | None:
+def _at(series: Sequence[_Rows], moment: float, per: float) -> float | None:
     for times, values in series:
         place = bisect_left(times, moment)
         if place < len(times) and times[place] == moment and 0 <= (value := values[place]) < BLANK:

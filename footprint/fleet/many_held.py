@@ -10,7 +10,7 @@ from functools import lru_cache
 from footprint.fleet.devices import Device, Job, Labels, slices
 from footprint.fleet.families import FAMILIES, HOST_LABELS, INSTANCE, JOB_LABELS, PROFILE, Family
 from footprint.fleet.gathering import Interval
-from footprint.fleet.many_days import DAY_S, SLOT_S, Edge, Line, Span
+from footprint.fleet.many_days import DAY_S, SLOT_S, Edge, Line, Part, Span, Stay
 from footprint.fleet.many_looks import Seen
 from footprint.fleet.prometheus import Prometheus
 from footprint.fleet.queries import selector
@@ -33,6 +33,10 @@ class Held:
     powered_j: float = 0.0
     is_troubled: bool = False  # sums do not tell of it
     seen: Seen = field(default_factory=Seen)
+
+    @property
+    def stay(self) -> Stay:
+        return Stay(self.device.uuid, *self.start.within, self.device.marks)
 
     @property
     def is_its_own(self) -> bool:
@@ -66,15 +70,6 @@ class HeldJob:
         until_s = day_s + DAY_S
         return day_s <= self.interval.started_s < until_s, day_s < self.interval.ended_s <= until_s
 
-    def edges(self, day_s: float) -> Iterator[Edge]:
-        """Of its devices, in the day that begins then."""
-        begins, ends = self._has(day_s)
-        for one in self.held:
-            if begins:
-                yield one.start
-            if ends:
-                yield one.end
-
     def spans(self, day_s: float, pad_s: float) -> Iterator[Span]:
         """What is to be read of it in the day that begins then."""
         begun_s, ended_s = self.interval.started_s, self.interval.ended_s
@@ -89,35 +84,28 @@ class HeldJob:
         if ends:
             yield Span([one.end for one in self.held], ended_s - pad_s, ended_s + pad_s)
 
-    def take_powers(self) -> None:
-        """Of a short job, whose edges are much of it: those that were read."""
-        for one in self.held:
-            for edge in (one.start, one.end):
-                edge.take_powers(self.family.per_w)
-
     def go_on(self, day_s: float, lines: Mapping[str, Line], stale_s: float) -> None:
         """Take the job's part of a day that begins then; a look may tell of so long before it."""
         begun_s, ended_s = self.interval.started_s, self.interval.ended_s
-        most = round(DAY_S / SLOT_S)
-        touched = range(
-            max(int((begun_s - day_s) // SLOT_S), 0), min(-int((day_s - ended_s) // SLOT_S), most)
-        )  # fmt: skip
-        first = min(max(-int((day_s - begun_s) // SLOT_S), 0), most)
-        last = min(max(int((ended_s - day_s) // SLOT_S), 0), most)
         for one in self.held:
             line = lines.get(one.device.uuid)
-            if line is None:
-                one.is_troubled = True
-                continue
-            if not line.troubled.isdisjoint(touched) or not line.unknown.isdisjoint(range(first, last)):
-                one.is_troubled = True
-            if line.gaps_s:
-                self.gap_s = max(self.gap_s, *(line.gaps_s.get(slot, 0.0) for slot in touched))
-            if last > first:
-                one.counted_j += line.counted_j.item(last) - line.counted_j.item(first)
-                one.powered_j += line.powered_j.item(last) - line.powered_j.item(first)
-            if line.looks is not None and not self.is_short:
-                one.seen.add(line.looks.seen(begun_s + stale_s, ended_s))
+            part = None if line is None else line.part(day_s, begun_s, ended_s)
+            if part is not None and line is not None and line.looks is not None and not self.is_short:
+                part = part._replace(seen=line.looks.seen(begun_s + stale_s, ended_s))
+            self.take(one, part)
+
+    def take(self, one: Held, part: Part | None) -> None:
+        """What a day told of one of its devices, if it did."""
+        if part is None:
+            one.is_troubled = True
+            return
+        one.is_troubled |= part.is_troubled
+        one.counted_j += part.counted_j
+        one.powered_j += part.powered_j
+        one.seen.add(part.seen)
+        one.start.take(part.start)
+        one.end.take(part.end)
+        self.gap_s = max(self.gap_s, part.gap_s)
 
 
 @dataclass(slots=True)

@@ -33,6 +33,10 @@ class Seen:
     idle_w: float = 0.0  # summed, of those idle ones
     watts_count: float = 0  # of which power is known
 
+    def __reduce__(self) -> tuple[type[Seen], tuple[float, ...]]:
+        """From process to process, several times faster than as any record."""
+        return Seen, (self.count, self.idle_count, self.used, self.idle_w, self.watts_count)
+
     def add(self, other: Seen) -> None:
         self.count += other.count
         self.idle_count += other.idle_count

@@ -8,14 +8,13 @@ of one device all show as two sums that do not fit.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
-from footprint.fleet.many_days import DAY_S, PAD_INTERVALS, SLOT_S, SLOTS, Edge, Gauges, Line
-from footprint.fleet.many_kept import counters_of
+from footprint.fleet.many_days import DAY_S, SLOT_S, SLOTS, Gauges, Line
 from footprint.fleet.many_looks import LOOK_RATIO, LOOK_S, looks_of
 from footprint.fleet.prometheus import BLANK, Columns, Prometheus, milliseconds
 from footprint.fleet.queries import any_of, selector
@@ -24,30 +23,23 @@ __all__ = ["grid_calls"]
 
 Floats = npt.NDArray[np.float64]
 
-_GRID_DEVICES, _GRID_READINGS = 125, 375_000
-"""Asked for at once: as many as a day's readings of a metric are held for."""
-
 _MOST_OFF_RATIO = 0.1
 """Between a half hour's counter and its power, beside what is usual for the device, before it is looked at."""
 
 
 def grid_calls(
-    gauges: Gauges, edges: Mapping[str, Sequence[Edge]], used: set[str], begun_s: float, server: Prometheus,
-    stalled: float,
-) -> Iterator[Callable[[], dict[str, Line]]]:  # fmt: skip
-    """A call a group of devices; each gives their lines of the day that begins then, and fills in their edges where
-    the server hands out counters. Of those `used` it is asked what they draw while they do nothing."""
-    uuids, most = sorted(edges), int(_GRID_READINGS * gauges.interval_s / DAY_S)
-    for i in range(0, len(uuids), count := min(max(most, 1), _GRID_DEVICES)):
-        own = {uuid: edges[uuid] for uuid in uuids[i : i + count]}
-        yield partial(_lines, gauges, own, used, begun_s, server, stalled)
+    gauges: Gauges, groups: Iterable[Sequence[str]], used: set[str], begun_s: float, server: Prometheus, stalled: float
+) -> Iterator[Callable[[], dict[str, Line]]]:
+    """A call a group of devices; each gives their lines of the day that begins then. Of those `used` it is asked what
+    they draw while they do nothing."""
+    for uuids in groups:
+        yield partial(_lines, gauges, uuids, used, begun_s, server, stalled)
 
 
 def _lines(
-    gauges: Gauges, edges: Mapping[str, Sequence[Edge]], used: set[str], begun_s: float, server: Prometheus,
-    stalled: float,
-) -> dict[str, Line]:  # fmt: skip
-    family, by, uuids = gauges.family, gauges.family.uuid, list(edges)
+    gauges: Gauges, uuids: Sequence[str], used: set[str], begun_s: float, server: Prometheus, stalled: float
+) -> dict[str, Line]:
+    family, by = gauges.family, gauges.family.uuid
 
     def steps(promql: str, of: Sequence[str], first_s: float, step_s: float, count: int) -> Floats:
         """A device a row; not a number where there is no reading."""
@@ -60,21 +52,14 @@ def _lines(
         return steps(asked, of, first_s, LOOK_S, looks_count)
 
     whose = any_of(by, uuids)
-    kept = counters_of(gauges, uuids, begun_s, server) if gauges.is_kept else None
-    if kept is None:
-        asked = f"max by({by})({selector(family.counter, whose)})"
-        counted = steps(asked, uuids, begun_s, SLOT_S, SLOTS + 1) / family.per_j
-    else:
-        kept.fill([edge for own in edges.values() for edge in own], PAD_INTERVALS * gauges.interval_s)
-        counted = kept.slots(begun_s)
+    asked = f"max by({by})({selector(family.counter, whose)})"
+    counted = steps(asked, uuids, begun_s, SLOT_S, SLOTS + 1) / family.per_j
     drawn = np.zeros_like(counted)
     if gauges.power:
         asked = f"sum by({by})(sum_over_time({selector(gauges.power, whose)}[{milliseconds(SLOT_S)}]))"
         found = steps(asked, uuids, begun_s, SLOT_S, SLOTS + 1) * gauges.interval_s / family.per_w
         drawn[:, 1:] = np.nan_to_num(found[:, 1:])
     lines = list(_summed(counted, drawn, gauges.interval_s))
-    if kept is not None:
-        kept.tell(lines, begun_s)
     if gauges.utilization:
         first_s = math.ceil(begun_s / LOOK_S) * LOOK_S
         looks_count = math.ceil((begun_s + DAY_S - first_s) / LOOK_S)

@@ -6,20 +6,26 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
+from operator import attrgetter
 
 from footprint.catalog import Catalog
 from footprint.errors import InputError
 from footprint.evidence import evidence
 from footprint.fleet.devices import Job
-from footprint.fleet.energy import DeviceEnergy
+from footprint.fleet.energy import DeviceEnergy, Walk, spanned
+from footprint.fleet.gathering import Interval
 from footprint.fleet.jobs import MOST_OFF_RATIO, measured_job
-from footprint.fleet.many_held import HeldJob
+from footprint.fleet.many_days import Gauges
+from footprint.fleet.many_held import Held, HeldJob
 from footprint.fleet.meters import accelerator_of
 from footprint.fleet.prometheus import Prometheus
+from footprint.fleet.readings import Reading
+from footprint.measurement.metering import Limits
 from footprint.units import J_PER_KWH, PERCENT_PER_SHARE, S_PER_H
-from footprint.values import MeterUsage, Range
+from footprint.values import Meter, MeterUsage, Range
 
-__all__ = ["Drew", "JobEnergy", "alone", "drew", "told", "unknown"]
+__all__ = ["Drew", "JobEnergy", "alone", "drew", "told", "unknown", "walked"]
 
 _MOST_SHORT_SHARE = 0.001
 
@@ -199,3 +205,55 @@ def _notes(results: Sequence[Drew]) -> Iterator[str]:
     )
     if off:
         yield f"counter and power differ by more than {MOST_OFF_RATIO:.0%} on {off} of {len(results)} devices"
+
+
+# one device
+
+
+def walked(held: Held, interval: Interval, gauges: Gauges, meter: Meter, limits: Limits) -> Drew | None:
+    """A device's energy from the readings about its job's edges; None where they do not tell it."""
+    start, end = held.start, held.end
+    if start.after is None or end.before is None:
+        return None
+    if (start.many or end.many) and not held.device.instances:  # which show one counter
+        return None
+    rows = [reading for reading in (start.before, start.after, end.before, end.after) if reading is not None]
+    far_s = limits.gap_ratio * gauges.interval_s
+    for before, after in ((start.before, start.after), (end.before, end.after)):
+        if before is not None and after is not None and after.at_s - before.at_s > far_s:
+            return None
+    if any(
+        earlier.at_s < later.at_s and not _rises(earlier, later)
+        for earlier, later in pairwise(sorted(rows, key=attrgetter("at_s")))
+    ):
+        return None
+    share = held.share
+    ratio = held.counted_j / held.powered_j if held.powered_j and share == 1 else None
+    begun_s, ended_s = interval.started_s, interval.ended_s
+    if start.before is None or end.after is None or start.after.at_s >= ended_s or start.after.at_s > end.before.at_s:
+        walk = Walk(meter, begun_s, ended_s, gauges.interval_s, limits, share)
+        walk.take(one for one in (start.before, start.after) if one is not None)
+        is_jump = end.before.at_s > start.after.at_s
+        walk.take((one for one in (end.before, end.after) if one is not None), is_jump=is_jump)
+        return drew(walk.result(held.device.host), ratio)
+    most_w = math.inf if meter.max_w is None else meter.max_w * limits.overshoot_ratio
+    edges = (start.before, start.after, end.before, end.after)
+    joules, less_j, more_j = spanned(edges, begun_s, ended_s, most_w)
+    low, mid, high = (
+        own_j * band * share / J_PER_KWH
+        for own_j, band in zip(
+            (max(joules - less_j, 0.0), joules, joules + more_j), _ends(meter.true_over_read_ratio), strict=True
+        )
+    )
+    return Drew(
+        low, mid, high, meter.name, share, meter.idle_w or 0.0, max(less_j, more_j) * share,
+        counter_over_power_ratio=ratio,
+    )  # fmt: skip
+
+
+def _ends(value: Range) -> tuple[float, float, float]:
+    return value.low, value.mid, value.high
+
+
+def _rises(before: Reading, after: Reading) -> bool:
+    return before.energy_j is not None and after.energy_j is not None and before.energy_j <= after.energy_j

@@ -56,6 +56,8 @@ _THANOS = {"partial_response": "false", "max_source_resolution": "0s", "dedup": 
 """No half answers, nothing downsampled, replicas joined; others pass over what they do not know."""
 
 
+_NOT_KEPT = "the server hands out nothing as it keeps it"
+
 Read = Callable[[bytes], Any]
 KeptAnswer = tuple[bytes, list[Kept]]
 
@@ -87,9 +89,9 @@ class Prometheus:
     """
 
     def __init__(self, access: Access, *, timeout_s: float = 130.0, pause: Callable[[float], object] = time.sleep):
-        self.address = access.address
+        self.access, self.address = access, access.address
         self._headers = access.headers
-        self._timeout_s, self._pause = timeout_s, pause
+        self.timeout_s, self._pause = timeout_s, pause
         self._connections = Connections()
         self._opener = web.build_opener(_Stay, self._connections)
         self._hands_out_kept = True
@@ -185,18 +187,27 @@ class Prometheus:
             self.samples_count += sum(len(times) for _, times, _ in found)
         return found
 
-    def kept(self, metric: str, label: str, values: Iterable[str], since_s: float, until_s: float) -> KeptAnswer | None:
-        """The series of a metric with a label of some values, as the server keeps them: an answer, and what lies where
-        in it. None of a server that does not hand them out; it is not asked again."""
+    def kept(
+        self, metrics: Iterable[str], label: str, values: Iterable[str], since_s: float, until_s: float
+    ) -> KeptAnswer:
+        """The series of metrics with a label of some values from a moment until another, as the server keeps them: an
+        answer, and what lies where in it.
+
+        Raises
+        ------
+        ValueError
+            When the server does not hand them out; it is not asked again.
+        """
         if not self._hands_out_kept:
-            return None
-        span = (round(one * MILLISECONDS_PER_S) for one in (since_s, until_s))
+            raise ValueError(_NOT_KEPT)
+        since_ms, until_ms = (round(one * MILLISECONDS_PER_S) for one in (since_s, until_s))
+        asked = request(metrics, label, pattern(label, values), since_ms, until_ms - 1)
         try:
-            found: KeptAnswer | None = self._ask("read", request(metric, label, pattern(label, values), *span), _kept)
-        except QueryError:  # what else is wrong with it, it says to a query
-            found = None
-        self._hands_out_kept = found is not None
-        return found
+            answer: bytes = self._ask("read", asked, bytes)
+            return answer, list(kept_of(answer))
+        except (QueryError, ValueError):  # what else is wrong with it, it says to a query
+            self._hands_out_kept = False
+            raise ValueError(_NOT_KEPT) from None
 
     def _ask(self, name: str, form: Mapping[str, str | list[str]] | bytes | None, read: Read | None = None) -> Any:
         """Try it until the server answers; `form` is sent in a body, for selectors of many devices are long."""
@@ -216,11 +227,15 @@ class Prometheus:
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
         raise AssertionError
 
-    def _once(self, asked: web.Request) -> bytes:
+    def count(self, requests_count: int) -> None:
+        """Requests that were sent, by this process or another."""
         with self._lock:
-            self.requests_count += 1
+            self.requests_count += requests_count
+
+    def _once(self, asked: web.Request) -> bytes:
+        self.count(1)
         try:
-            with self._room, self._opener.open(asked, timeout=self._timeout_s) as answer:
+            with self._room, self._opener.open(asked, timeout=self.timeout_s) as answer:
                 text = answer.read(_MOST_ANSWER_BYTES + 1)
                 self._connections.hand_back(answer)
         except web_error.HTTPError as error:
@@ -276,13 +291,6 @@ class Prometheus:
             for secret in (value, value.partition(" ")[2]):  # the whole before its part
                 text = text.replace(secret, "***") if secret else text
         return text
-
-
-def _kept(answer: bytes) -> KeptAnswer | None:
-    try:
-        return answer, list(kept_of(answer))
-    except ValueError:
-        return None
 
 
 def _encoded(form: Mapping[str, str | list[str]]) -> bytes:

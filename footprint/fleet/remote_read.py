@@ -7,7 +7,7 @@ at: the transport has its own. A request is packed as Snappy wants it, without b
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -24,9 +24,10 @@ HEADERS: Mapping[str, str] = {
     "X-Prometheus-Remote-Read-Version": "0.1.0",
 }
 
-_EQUAL, _LIKE = 0, 2
+_LIKE = 2
 _XOR = 1
 _STREAMED = 1
+_MORE = 0x80
 _MOST_LITERAL = 2**16
 _SUM_BYTES = 4
 _FIRST, _SECOND = 0x0A, 0x12
@@ -49,10 +50,12 @@ class Kept:
     ends: list[int] = field(default_factory=list)
 
 
-def request(metric: str, label: str, pattern: str, started_ms: int, ended_ms: int) -> bytes:
-    """The body of a request for the series of a metric that have a label like a pattern."""
-    matchers = ((_EQUAL, b"__name__", metric.encode()), (_LIKE, label.encode(), pattern.encode()))
-    told = b"".join(_field(3, _number(1, how) + _field(2, name) + _field(3, value)) for how, name, value in matchers)
+def request(metrics: Iterable[str], label: str, pattern: str, started_ms: int, ended_ms: int) -> bytes:
+    """The body of a request for the series of some metrics that have a label like a pattern."""
+    matchers = (("__name__", "|".join(metrics)), (label, pattern))
+    told = b"".join(
+        _field(3, _number(1, _LIKE) + _field(2, name.encode()) + _field(3, value.encode())) for name, value in matchers
+    )
     return _packed(_field(1, _number(1, started_ms) + _number(2, ended_ms) + told) + _number(2, _STREAMED))
 
 
@@ -84,25 +87,33 @@ def kept_of(answer: bytes) -> Iterator[Kept]:
 
 
 def _kept(data: bytes, at: int, end: int) -> Kept:
-    found = Kept({})
+    labels: dict[str, str] = {}
     while at < end and data[at] == _FIRST:
-        size, begun = varints.read(data, at + 1)
+        size, begun = (data[at + 1], at + 2) if data[at + 1] < _MORE else varints.read(data, at + 1)
         at = begun + size
         name, value = _label(data[begun:at])
-        found.labels[name] = value
+        labels[name] = value
+    found = Kept(labels)
+    begins, ends, first = found.begins, found.ends, b""
     while at < end:
         head = _CHUNK.match(data, at)
         if head is None:
             raise ValueError("samples are kept in another way")
+        first = first or head[1] or b"\0"
         begun = head.end()
-        at = begun + varints.read(data, head.start(2))[0]
-        if not found.begins and head[1]:
-            found.first_ms, _ = varints.read(data, head.start(1))
-        if at > end:
-            raise ValueError("a chunk ends beyond its series")
-        found.begins.append(begun)
-        found.ends.append(at)
+        at = begun + _told(head[2])
+        begins.append(begun)
+        ends.append(at)
+    if at > end:
+        raise ValueError("a chunk ends beyond its series")
+    found.first_ms = _told(first or b"\0")
     return found
+
+
+@lru_cache(2**14)
+def _told(varint: bytes) -> int:
+    """Most are lengths, which come again and again."""
+    return varints.read(varint, 0)[0]
 
 
 @lru_cache(2**14)

@@ -3,9 +3,10 @@
     nice .venv/bin/python tests/benchmarks/site.py [--devices 1000] [--days 30] [--grow] [--plot growth.html] [--clean]
 
 Blocks are built once into the folder of temporary files and kept by their parameters (1000 devices for 30 days: 1 GB,
-five minutes). Prometheus and the client share the machine; the client is a process of its own, so that its peak of
-memory is its own. Limits for 1,000 devices x 30 days on two cores that do nothing else: 60 s and 500 MB.
-`--grow` asks for the jobs of parts of the site, by devices and by days.
+five minutes). Prometheus and the client share the machine; the client is a process of its own with those that it
+starts, and its peak of memory is all of theirs together. Limits for 1,000 devices x 30 days on two cores that do
+nothing else: 60 s and 500 MB, for the library and with `--command` for `footprint jobs` too; beyond them, or where a
+job is wrong, it says so and fails. `--grow` asks for the jobs of parts of the site, by devices and by days.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ import contextlib
 import json
 import math
 import os
-import resource
 import shutil
 import socket
 import subprocess
@@ -24,7 +24,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -114,15 +114,15 @@ def measured(plan: Plan, url: str, pid: int, devices: int, days: float) -> Measu
     own = part_of(plan, devices, days)
     jobs = [one.job for one in own]
     catalog, server = open_catalog(), Prometheus(Access(url))
-    start_mb = _peak_mb()
-    begun_s, begun_cpu_s, server_s = time.perf_counter(), time.process_time(), cpu_s(pid)
+    start_mb = tree_mb(os.getpid())
+    begun_s, begun_cpu_s, server_s = time.perf_counter(), _own_cpu_s(), cpu_s(pid)
     found = list(many_energies(jobs, server, catalog))
-    wall_s, client_s, served_s = time.perf_counter() - begun_s, time.process_time() - begun_cpu_s, cpu_s(pid) - server_s
+    wall_s, client_s, served_s = time.perf_counter() - begun_s, _own_cpu_s() - begun_cpu_s, cpu_s(pid) - server_s
     exact, at_edges, wrong, told = judged(own, found)
     truth = sum(one.joules for one in own) / J_PER_KWH
     stalled = sum(one.stalled_j for one in own) / J_PER_KWH
     return Measured(
-        devices, days, len(jobs), sum(len(one.devices) for one in own), wall_s, client_s, served_s, _peak_mb(),
+        devices, days, len(jobs), sum(len(one.devices) for one in own), wall_s, client_s, served_s, 0.0,
         start_mb, server.requests_count, server.samples_count, told, exact, at_edges, wrong,
         sum(one.it_energy_kwh.mid for one in found if one.it_energy_kwh) / (truth or math.nan) - 1,
         sum(one.stalled_it_energy_kwh.mid for one in found if one.stalled_it_energy_kwh) / (stalled or math.nan) - 1,
@@ -150,15 +150,42 @@ def judged(own: Sequence[Planned], found: Iterable[JobEnergy]) -> tuple[int, int
     return exact, at_edges, wrong, told
 
 
-def _peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def _own_cpu_s() -> float:
+    """Of this process, and those that it has started and that have ended."""
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
+
+
+def tree_mb(pid: int) -> float:
+    """What a process and those that it has started hold in memory just now; what they share counts for each."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        told = [(task / "children").read_text().split() for task in Path(f"/proc/{pid}/task").iterdir()]
+    except (OSError, IndexError):  # it has ended
+        return 0.0
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20 + sum(tree_mb(int(one)) for own in told for one in own)
+
+
+def watched(words: Sequence[str]) -> tuple[str, float]:
+    """Run a command: what it prints, and the most that it and what it starts held at once."""
+    peak_mb = 0.0
+    with (
+        tempfile.TemporaryFile("w+") as told,
+        subprocess.Popen(words, stdout=told, stderr=subprocess.DEVNULL) as process,
+    ):
+        while process.poll() is None:
+            peak_mb = max(peak_mb, tree_mb(process.pid))
+            time.sleep(0.1)
+        assert process.returncode == 0, f"{words} ended with {process.returncode}"
+        told.seek(0)
+        return told.read(), peak_mb
 
 
 def apart(home: Path | None, size: tuple[int, int, float], url: str, pid: int, devices: int, days: float) -> Measured:
     """The same in a process of its own."""
     words = [sys.executable, __file__, "--client", json.dumps([str(home or ""), size, url, pid, devices, days])]
-    done = subprocess.run(words, capture_output=True, text=True, check=True)
-    return Measured(**json.loads(done.stdout))
+    told, peak_mb = watched(words)
+    return replace(Measured(**json.loads(told)), peak_mb=peak_mb)
 
 
 def client(words: str) -> None:
@@ -168,18 +195,16 @@ def client(words: str) -> None:
 
 
 def command(plan: Plan, url: str, folder: Path) -> tuple[float, float, float]:
-    """`footprint jobs` over the whole site, as a user types it: seconds, CPU seconds and peak MB of the command."""
+    """`footprint jobs` over the whole site, as a user types it: seconds, CPU seconds and peak MB."""
     saved = folder / "sacct.txt"
     saved.write_text("".join(sacct(plan)), encoding="utf-8")
     words = [
         sys.executable, "-m", "footprint", "jobs", "--since", "2026-10", "--until", "2026-10", "--by", "account",
         "--sacct", str(saved), "--prometheus", url, "--country", "FR", "--out", str(folder / "month.csv"),
     ]  # fmt: skip
-    begun_s, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(words, check=True, stderr=subprocess.DEVNULL)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    used_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return time.perf_counter() - begun_s, used_s, after.ru_maxrss / 1024
+    begun_s, begun_cpu_s = time.perf_counter(), _own_cpu_s()
+    _, peak_mb = watched(words)
+    return time.perf_counter() - begun_s, _own_cpu_s() - begun_cpu_s, peak_mb
 
 
 def sacct(plan: Plan) -> Iterator[str]:
@@ -263,21 +288,33 @@ def main() -> None:
     if words.grow:
         sizes += [(words.devices // part // PER_HOST * PER_HOST, float(words.days)) for part in (8, 4, 2)]
         sizes += [(words.devices, words.days / part) for part in (8, 4, 2)]
-    rows = []
+    rows = list[Measured]()
+    wrong = list[str]()
     with served(data) as (url, pid):
         for size in sizes:
             rows.append(apart(home, (words.devices, words.days, words.pace), url, pid, *size))
             table(rows)
+        wrong += beyond("all jobs", rows[0].wall_s, rows[0].peak_mb)
         if words.command:
             took_s, used_s, peak_mb = command(plan, url, data.parent)
             print(f"footprint jobs: {took_s:.1f} s, {used_s:.1f} s of CPU, {peak_mb:.0f} MB at most")
+            wrong += beyond("footprint jobs", took_s, peak_mb)
     if words.plot:
         plot(rows, words.plot)
     if words.clean:
         shutil.rmtree(data.parent)
-    whole = rows[0]
-    if whole.wrong or (whole.wall_s > MOST_S or whole.peak_mb > MOST_MB):
-        sys.exit(f"{whole.wrong} wrong, {whole.wall_s:.0f} s of {MOST_S:.0f}, {whole.peak_mb:.0f} MB of {MOST_MB:.0f}")
+    if any(one.wrong for one in rows):
+        wrong.append(f"{max(one.wrong for one in rows)} jobs are beyond {MOST_OFF:.1%} and a scrape at each edge")
+    if wrong:
+        sys.exit("\n".join(wrong))
+
+
+def beyond(what: str, took_s: float, peak_mb: float) -> Iterator[str]:
+    """Which limits it does not keep."""
+    if took_s > MOST_S:
+        yield f"{what}: {took_s:.0f} s, more than {MOST_S:.0f}"
+    if peak_mb > MOST_MB:
+        yield f"{what}: {peak_mb:.0f} MB, more than {MOST_MB:.0f}"
 
 
 if __name__ == "__main__":
