@@ -93,6 +93,14 @@ def test_what_is_typed_goes_before_the_sites_file_in_a_job_and_in_a_month_and_is
     assert energies[0] < energies[1]  # an A100 has 400 W, an H100 700 W
 
 
+def test_a_mistyped_choice_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main.run(["jobs", "--by", "acount"])
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert re.fullmatch(r"Error: .*'--by'.*'acount'.* Did you mean 'account'\?\n", told)
+
+
 def test_what_is_typed_and_named_alike_needs_no_word(run: Any) -> None:
     for words in (("job", "4101"), ("jobs", *OCTOBER)):
         assert "goes before h100" not in run(*words, *SITE, *SACCT, "--accelerator", "h100-sxm")[1]

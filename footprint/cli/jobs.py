@@ -50,7 +50,10 @@ SitePath = Annotated[
     ),
 ]
 AcceleratorName = Annotated[
-    str | None, typer.Option("--accelerator", metavar="NAME", help="Where metrics do not tell it; before --site.")
+    str | None,
+    typer.Option(
+        "--accelerator", metavar="NAME", help="Where metrics do not tell it; before what --site and SLURM name."
+    ),
 ]
 
 

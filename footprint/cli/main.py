@@ -45,6 +45,7 @@ class Commands(TyperGroup):
             typed = re.match(r"'(.*)' is not one of ", error.message)
             near = close_names(typed[1], map(str, choices)) if typed else []
             error.message += f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+            error.ctx = None if choices else error.ctx  # one line says it all: no usage above it
             raise
 
 
