@@ -670,10 +670,10 @@ def test_neighbours_of_another_generation_lie_farther() -> None:
 
 
 def test_the_prediction_lies_near_its_measured_neighbours() -> None:
-    for size in (7e9, 70e9, 405e9):
-        near = nearest(CATALOG.accelerator("h100-sxm"), size, False, "bf16", None, None, CATALOG, most=5)
+    for size, count in ((7e9, 64), (70e9, 256), (405e9, 1024)):
+        near = nearest(CATALOG.accelerator("h100-sxm"), size, False, "bf16", count, None, CATALOG, most=5)
         middle = float(np.median([n.mfu for n in near]))
-        assert 0.75 < predicted(params=size, count=1024).steady_mfu.mid / middle < 1.3
+        assert 0.75 < predicted(params=size, count=count).steady_mfu.mid / middle < 1.3
 
 
 @given(

@@ -89,8 +89,13 @@ def measured_rows(catalog: Catalog) -> list[Row]:
         and (row["active_params"] or row["params"])
         and causal_mfu(row)
         and row["id"] not in excluded
-        and not any(flag in str(row["flags"] or "") for flag in UNFIT_FLAGS)
+        and not is_doubtful(row)
     ]
+
+
+def is_doubtful(row: Row) -> bool:
+    """Whether a flag says that the row is not of a whole known model on a known device."""
+    return any(flag in str(row["flags"] or "") for flag in UNFIT_FLAGS)
 
 
 def measured(catalog: Catalog) -> Measured:

@@ -7,6 +7,7 @@ import math
 from footprint.catalog import Catalog
 from footprint.catalog.peaks import generation_of
 from footprint.studies import Neighbour
+from footprint.throughput.measured import is_doubtful
 from footprint.values import Accelerator
 
 OTHER_GENERATION, OTHER_DEVICE, OTHER_PRECISION, OTHER_KIND = 4.0, 1.0, 2.0, 3.0
@@ -34,6 +35,7 @@ def nearest(
             or not mfu
             or not params
             or row["provenance"] == "recalled"
+            or is_doubtful(row)
         ):
             continue
         device = str(row["accelerator"])
