@@ -124,7 +124,10 @@ def test_a_job_between_two_scrapes_has_no_energy_and_a_reason(asked) -> None:  #
 def test_a_month_beyond_its_limits_is_a_failure_and_says_which() -> None:
     site = _benchmark("site")
     assert list(site.beyond("a month", 60.0, 500.0)) == []
-    assert list(site.beyond("a month", 61.0, 501.0)) == ["a month: 61 s, more than 60", "a month: 501 MB, more than 500"]
+    assert list(site.beyond("a month", 61.0, 501.0)) == [
+        "a month: 61 s, more than 60",
+        "a month: 501 MB, more than 500",
+    ]
 
 
 # single cases among many

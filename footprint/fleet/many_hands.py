@@ -54,7 +54,7 @@ class Hands:
 
     def __init__(self, count: int, server: Prometheus) -> None:
         self._server = server
-        self._pool = ThreadPoolExecutor(max(count, 1))
+        self._pool = ThreadPoolExecutor(count or _MOST)  # a thread for each
         self._own = threading.local()  # a thread's process
         self.started: list[subprocess.Popen[bytes]] = []
         self._is_closed = False
