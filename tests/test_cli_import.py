@@ -124,7 +124,7 @@ def test_hours_that_the_trainer_does_not_tell_are_the_estimators(cli: Cli, tmp_p
         (("--accelerator", "h1000"), "did you mean"),
         (("--gpus", "9"), "gpus = '9': are no devices of run-vonp44wa.wandb; it has 0, 1"),
         (("--country", "Atlantis"), "country"),
-        (("--from", "yesterday"), "from = 'yesterday': is no moment"),
+        (("--from", "someday"), "from = 'someday': is no moment"),
         (("--name", "a/b"), "name = 'a/b': must not hold slashes"),
     ],
 )

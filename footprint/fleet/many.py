@@ -102,7 +102,7 @@ def _skew(jobs: Sequence[Job], server: Prometheus) -> float:
 
 def _skew_of(job: Job, server: Prometheus) -> float | None:
     interval = _interval(job)
-    devices, _ = devices_of(job, server, interval.started_s - PAD_S, interval.ended_s + PAD_S)
+    devices, _ = devices_of(job, server, interval.started_s, interval.ended_s, PAD_S)
     marked = [device for device in devices if device.marks][:_SKEW_DEVICES]
     opened = [open_batch(batch, interval, server) for batch in batches(marked, job.id)]
     return skew(opened, interval) if opened else None
