@@ -149,10 +149,14 @@ def test_the_keyboard_reaches_all_that_can_be_used(browser: browsing.Browser, pa
     tabs.perform()
     missed = browser.js(f"return {wanted}.filter(e => !window.reached.has(e)).map(e => e.outerHTML.slice(0, 90))")
     assert missed == []
-    browser.js("document.querySelector('.skip').focus()")
-    assert browser.js("return document.querySelector('.skip').getBoundingClientRect().left") >= 0
-    browser.js("document.querySelector('nav a').focus()")
-    assert browser.js("return getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    left = (
+        "document.querySelector('.skip').focus(); return document.querySelector('.skip').getBoundingClientRect().left"
+    )
+    browser.wait(
+        "a link to skip to what is said", lambda: browser.js(left) >= 0
+    )  # the last tabs may still be under way
+    styled = "document.querySelector('nav a').focus(); return getComputedStyle(document.activeElement).outlineStyle"
+    browser.wait("an outline", lambda: browser.js(styled) == "solid")
 
 
 def test_copying_puts_the_paragraph_on_the_clipboard_or_selects_it(

@@ -94,12 +94,12 @@ def test_refitting_gives_the_shipped_rule_to_the_last_printed_digit(refit: calib
 
 
 def test_refitting_gives_the_shipped_predictions_of_unseen_sources(refit: calibrate.Calibration) -> None:
-    """2e-5: another release of the numerical libraries may round the fifth digit the other way."""
+    """One unit of the fifth digit: sums in another order may round it the other way."""
     rows = shipped("throughput_unseen.csv")
     assert [r["id"] for r in rows] == [r["id"] for r in refit.unseen]
     for name in ("measured_mfu", "stated_mfu", "searched_mfu"):
         old, new = (np.array([float(r[name]) for r in table]) for table in (rows, refit.unseen))
-        np.testing.assert_allclose(new, old, rtol=2e-5, err_msg=name)
+        np.testing.assert_allclose(new, old, rtol=1.1e-4, err_msg=name)
 
 
 def test_the_command_writes_both_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refit: Any) -> None:
