@@ -211,7 +211,7 @@ def _setting(row: Row, catalog: Catalog) -> Setting:
 
 
 def _attention_flop(row: Row) -> float | None:
-    """Causal attention's FLOP a token as the row counts them, where layers look at a window; else None.
+    """Causal attention's FLOP a token as the row counts them: fewer where layers look at a window. None: not stated.
 
     The full-attention MFU exceeds the causal one by just these.
     """
